@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+#include "frame/memory.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "util/fd.h"
+
+static _Atomic uint64_t last_id;
+
+struct memory *memory_create(enum memory_kind kind, int fd, uint64_t size)
+{
+	int64_t real = fd_size(fd);
+	if (size == 0 || real < 0 || (uint64_t)real < size) {
+		return NULL;
+	}
+	struct memory *memory = calloc(1, sizeof(*memory));
+	if (memory == NULL) {
+		return NULL;
+	}
+	atomic_init(&memory->refs, 1);
+	memory->kind = kind;
+	memory->fd = fd;
+	memory->size = size;
+	memory->id = atomic_fetch_add(&last_id, 1) + 1;
+	return memory;
+}
+
+struct memory *memory_create_shm(const char *name, uint64_t size)
+{
+	int fd = fd_memfd(name, size);
+	if (fd < 0) {
+		return NULL;
+	}
+	struct memory *memory = memory_create(MEMORY_SHM, fd, size);
+	if (memory == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	if (memory_map(memory) == NULL) {
+		memory_unref(memory);
+		return NULL;
+	}
+	return memory;
+}
+
+struct memory *memory_ref(struct memory *memory)
+{
+	atomic_fetch_add_explicit(&memory->refs, 1, memory_order_relaxed);
+	return memory;
+}
+
+void memory_unref(struct memory *memory)
+{
+	if (memory == NULL ||
+	    atomic_fetch_sub_explicit(&memory->refs, 1, memory_order_acq_rel) != 1) {
+		return;
+	}
+	if (memory->mapping != NULL) {
+		munmap(memory->mapping, memory->size);
+	}
+	fd_close(&memory->fd);
+	free(memory);
+}
+
+void *memory_map(struct memory *memory)
+{
+	if (memory->mapping == NULL) {
+		void *at = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+		memory->mapping = at == MAP_FAILED ? NULL : at;
+	}
+	return memory->mapping;
+}
+
+enum memory_kind memory_kind_of_fd(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) >= 0 ? MEMORY_SHM : MEMORY_DMA_BUF;
+}
