@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_RENDER_RENDER_H
+#define HESPER_RENDER_RENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "frame/memory.h"
+
+/*
+ * The renderer of guest contexts, on a thread of its own, because its calls can block for as long
+ * as a guest likes (protocols §5.3). Requests are carried out one after the other in the order
+ * they were made; each answers by its done callback. All functions and callbacks here belong to
+ * the device thread: the one that runs the loop given to render_create.
+ */
+struct render;
+
+#define RENDER_CAPSET_VENUS 4	/* VIRTIO_GPU_CAPSET_VENUS */
+#define RENDER_MAX_CAPSET 1024
+#define RENDER_MAX_RINGS 64
+
+struct render_capset {
+	uint32_t id;		/* 0: the renderer has none */
+	uint32_t version;
+	uint32_t size;		/* bytes */
+	uint8_t data[RENDER_MAX_CAPSET];
+};
+
+struct render_callbacks {
+	/* The renderer works; capset is what guests are told. Or error is negative errno. */
+	void (*ready)(void *data, int error, const struct render_capset *capset);
+	/* Every fence of (context, ring) up to and including fence_id has signalled. */
+	void (*fence)(void *data, uint32_t context, uint32_t ring, uint64_t fence_id);
+	/* The context died; its requests fail from now on, and no fence of it comes any more. */
+	void (*context_lost)(void *data, uint32_t context);
+};
+
+struct render_options {
+	/* Binary of the render server; NULL = the library's usual place. */
+	const char *server_path;
+	/* "NAME=VALUE" strings added to the server's environment, NULL-terminated; or NULL. */
+	char *const *server_environment;
+	const struct render_callbacks *callbacks;
+	void *data;
+};
+
+struct render_impl;
+extern const struct render_impl render_venus;
+/* Accepts everything and draws nothing: blobs are zeroed shared memory, fences signal at once. */
+extern const struct render_impl render_none;
+
+/* Starts the thread. options (and what it points to) must outlive the renderer. Negative errno. */
+int render_create(const struct render_impl *impl, const struct render_options *options,
+		  uv_loop_t *loop, struct render **out);
+
+/* Stops after the requests under way; no callback comes after this call but done(data). */
+void render_destroy(struct render *render, void (*done)(void *data), void *data);
+
+/* status: 0 or negative errno. */
+typedef void (*render_done)(void *data, int status);
+
+/* context: > 0, not in use. name: at most 64 bytes, copied, need not be terminated. */
+void render_context_create(struct render *render, uint32_t context, uint32_t capset,
+			   const char *name, uint32_t name_length, render_done done, void *data);
+
+/* Pending fences of the context never signal after done: complete them yourself. */
+void render_context_destroy(struct render *render, uint32_t context, render_done done, void *data);
+
+struct render_blob {
+	uint32_t resource;
+	uint32_t context;
+	uint32_t flags;		/* VIRTIO_GPU_BLOB_FLAG_USE_* as the guest gave them */
+	uint64_t blob_id;
+	uint64_t size;		/* bytes */
+};
+
+/*
+ * On success memory carries one reference for the callee, or is NULL for memory that cannot be
+ * mapped or shared (opaque), and map_info is VIRTIO_GPU_MAP_CACHE_*, or 0 if it is not mappable.
+ */
+typedef void (*render_blob_done)(void *data, int status, struct memory *memory, uint32_t map_info);
+void render_blob_create(struct render *render, const struct render_blob *blob, render_blob_done done,
+			void *data);
+void render_resource_unref(struct render *render, uint32_t resource);
+
+void render_context_attach(struct render *render, uint32_t context, uint32_t resource);
+void render_context_detach(struct render *render, uint32_t context, uint32_t resource);
+
+struct render_submit {
+	uint32_t context;
+	void *commands;		/* malloc'ed, 8-byte aligned; freed by the renderer; may be NULL */
+	uint32_t size;		/* bytes, multiple of 4 */
+	bool fence;		/* make a fence behind it: `fence` callback with these two */
+	uint32_t ring;
+	uint64_t fence_id;
+};
+
+/* If status is not 0, no fence callback comes. The fence callback may come before done. */
+void render_submit(struct render *render, const struct render_submit *submit, render_done done,
+		   void *data);
+
+/* Drops every context and resource. */
+void render_reset(struct render *render);
+
+#endif
