@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "display/bus_loop.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "util/fd.h"
+
+/*
+ * THEORY OF OPERATION
+ *
+ * sd-bus wants what its own event loop does: before each wait, ask the bus for the events and the
+ * time it waits for; after each wake-up, process until nothing is left. libuv's prepare handles
+ * run before each wait, so the first half is one of these, and no sender has to remember to arm
+ * anything. The bus owns a duplicate of the socket: it closes it whenever it likes, also inside
+ * of sd_bus_process, while libuv polls a descriptor that only we close.
+ *
+ * A peer that calls but never reads the replies would make the bus queue replies without end.
+ * Above MAX_QUEUED messages the connection is therefore polled for writing only: what the peer
+ * does not read, it pays for with silence.
+ */
+
+#define MAX_QUEUED 256
+/* Messages of one connection in one loop iteration; the others wait for the next one. */
+#define MAX_BURST 64
+
+static void tell_broken(struct bus_loop *loop, int error)
+{
+	if (!loop->broken_told && !loop->closing) {
+		loop->broken_told = true;
+		uv_poll_stop(&loop->poll);
+		uv_prepare_stop(&loop->prepare);
+		uv_timer_stop(&loop->timer);
+		loop->broken(loop->data, error);
+	}
+}
+
+static bool congested(struct bus_loop *loop)
+{
+	uint64_t queued = 0;
+	return sd_bus_get_n_queued_write(loop->bus, &queued) >= 0 && queued > MAX_QUEUED;
+}
+
+static void process(struct bus_loop *loop)
+{
+	int r = 1;
+	loop->processing = true;
+	for (int i = 0; i < MAX_BURST && r > 0 && !loop->closing && !congested(loop); i++) {
+		r = sd_bus_process(loop->bus, NULL);
+	}
+	if (r > 0 && !loop->closing && congested(loop)) {
+		r = sd_bus_process(loop->bus, NULL);
+	}
+	loop->processing = false;
+	if (loop->closing) {
+		sd_bus_close(loop->bus);
+	} else if (r < 0) {
+		tell_broken(loop, r);
+	}
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+	process(poll->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	process(timer->data);
+}
+
+static void arm_timer(struct bus_loop *loop)
+{
+	uint64_t until;
+	int r = sd_bus_get_timeout(loop->bus, &until);
+	if (r < 0) {
+		tell_broken(loop, r);
+		return;
+	}
+	if (r == 0 || until == UINT64_MAX || congested(loop)) {
+		uv_timer_stop(&loop->timer);
+		return;
+	}
+	uint64_t now = uv_hrtime() / 1000;
+	uint64_t wait_ms = until > now ? (until - now + 999) / 1000 : 0;
+	uv_timer_start(&loop->timer, on_timer, wait_ms, 0);
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct bus_loop *loop = prepare->data;
+	int wanted = sd_bus_get_events(loop->bus);
+	if (wanted < 0) {
+		tell_broken(loop, wanted);
+		return;
+	}
+	int events = (wanted & POLLOUT) != 0 ? UV_WRITABLE : 0;
+	if ((wanted & POLLIN) != 0 && !congested(loop)) {
+		events |= UV_READABLE;
+	}
+	if (events != loop->events) {
+		loop->events = events;
+		uv_poll_start(&loop->poll, events, on_poll);
+	}
+	arm_timer(loop);
+}
+
+static int configure(sd_bus *bus, int fd, enum bus_role role)
+{
+	int r = sd_bus_set_fd(bus, fd, fd);
+	if (r < 0) {
+		fd_close(&fd);
+		return r;
+	}
+	if (role == BUS_SERVER) {
+		sd_id128_t id;
+		r = sd_id128_randomize(&id);
+		if (r >= 0) {
+			r = sd_bus_set_server(bus, 1, id);
+		}
+		if (r >= 0) {
+			r = sd_bus_set_anonymous(bus, 1);
+		}
+	}
+	if (r >= 0) {
+		r = sd_bus_set_trusted(bus, 1);
+	}
+	return r < 0 ? r : sd_bus_negotiate_fds(bus, 1);
+}
+
+int bus_loop_init(struct bus_loop *loop, uv_loop_t *uv, int fd, enum bus_role role,
+		  void (*broken)(void *data, int error), void *data)
+{
+	*loop = (struct bus_loop){.fd = fd, .broken = broken, .data = data};
+	int own = fd_dup(fd);
+	if (own < 0) {
+		return own;
+	}
+	int r = sd_bus_new(&loop->bus);
+	if (r < 0) {
+		fd_close(&own);
+		return r;
+	}
+	r = configure(loop->bus, own, role);
+	if (r >= 0) {
+		r = uv_poll_init(uv, &loop->poll, fd);
+	}
+	if (r < 0) {
+		loop->bus = sd_bus_unref(loop->bus);
+		return r;
+	}
+	uv_prepare_init(uv, &loop->prepare);
+	uv_timer_init(uv, &loop->timer);
+	loop->open_handles = 3;
+	loop->poll.data = loop;
+	loop->prepare.data = loop;
+	loop->timer.data = loop;
+	return 0;
+}
+
+int bus_loop_start(struct bus_loop *loop)
+{
+	int r = sd_bus_start(loop->bus);
+	if (r < 0) {
+		return r;
+	}
+	uv_prepare_start(&loop->prepare, on_prepare);
+	return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct bus_loop *loop = handle->data;
+	if (--loop->open_handles > 0) {
+		return;
+	}
+	loop->bus = sd_bus_close_unref(loop->bus);
+	if (loop->closed != NULL) {
+		loop->closed(loop->data);
+	}
+}
+
+void bus_loop_close(struct bus_loop *loop, void (*closed)(void *data))
+{
+	if (loop->closing) {
+		return;
+	}
+	loop->closing = true;
+	loop->closed = closed;
+	uv_close((uv_handle_t *)&loop->poll, on_closed);
+	uv_close((uv_handle_t *)&loop->prepare, on_closed);
+	uv_close((uv_handle_t *)&loop->timer, on_closed);
+	fd_close(&loop->fd);
+	if (!loop->processing) {
+		sd_bus_close(loop->bus);
+	}
+}

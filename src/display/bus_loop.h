@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_DISPLAY_BUS_LOOP_H
+#define HESPER_DISPLAY_BUS_LOOP_H
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+#include <uv.h>
+
+enum bus_role {
+	BUS_CLIENT,	/* authenticates itself */
+	BUS_SERVER,	/* authenticates the peer; lets anonymous ones in: the socket's mode decides */
+};
+
+/*
+ * One peer-to-peer sd-bus connection in a libuv loop. Everything on the loop's thread. Calls and
+ * replies may be sent at any time: what the socket does not take at once goes out from the loop.
+ */
+struct bus_loop {
+	sd_bus *bus;
+	uv_prepare_t prepare;
+	uv_poll_t poll;
+	uv_timer_t timer;
+	int fd;			/* polled; the bus has a duplicate of its own */
+	int events;		/* what poll waits for now */
+	bool processing;
+	bool closing;
+	bool broken_told;
+	unsigned open_handles;
+	void (*broken)(void *data, int error);
+	void (*closed)(void *data);
+	void *data;
+};
+
+/*
+ * Takes a connected stream socket: fd is owned on success. Add objects to loop->bus, then start.
+ * broken(data, negative errno) runs at most once, from the loop, when the connection ends.
+ */
+int bus_loop_init(struct bus_loop *loop, uv_loop_t *uv, int fd, enum bus_role role,
+		  void (*broken)(void *data, int error), void *data);
+int bus_loop_start(struct bus_loop *loop);
+
+/*
+ * Closes the connection; no callback of the bus runs afterwards, pending calls stay unanswered.
+ * The storage must live until closed(data) has run, in a later loop iteration. Twice is harmless.
+ */
+void bus_loop_close(struct bus_loop *loop, void (*closed)(void *data));
+
+#endif

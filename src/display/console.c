@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: MIT */
+#include "display/server_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "display/names.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+/* The objects VM and Console_N, as one peer sees them. */
+
+struct peer {
+	struct list link;
+	struct display_server *server;
+	struct bus_loop bus;
+};
+
+/* Signals to a peer that reads nothing would pile up: above this many, none are sent. */
+#define MAX_QUEUED_SIGNALS 16
+
+static const char *const no_interfaces[] = {NULL};
+
+static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property,
+		    sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	struct display_server *server = data;
+	return sd_bus_message_append(reply, "s", server->vm_name);
+}
+
+static int get_uuid(sd_bus *bus, const char *path, const char *interface, const char *property,
+		    sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	/* What QEMU tells for a VM that was given none. */
+	return sd_bus_message_append(reply, "s", "00000000-0000-0000-0000-000000000000");
+}
+
+static int get_console_ids(sd_bus *bus, const char *path, const char *interface,
+			   const char *property, sd_bus_message *reply, void *data,
+			   sd_bus_error *error)
+{
+	struct display_server *server = data;
+	uint32_t ids[DISPLAY_MAX_HEADS];
+	for (unsigned i = 0; i < server->head_count; i++) {
+		ids[i] = i;
+	}
+	return sd_bus_message_append_array(reply, 'u', ids, server->head_count * sizeof(ids[0]));
+}
+
+static int get_interfaces(sd_bus *bus, const char *path, const char *interface,
+			  const char *property, sd_bus_message *reply, void *data,
+			  sd_bus_error *error)
+{
+	return sd_bus_message_append_strv(reply, (char **)no_interfaces);
+}
+
+static int get_label(sd_bus *bus, const char *path, const char *interface, const char *property,
+		     sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	return sd_bus_message_append(reply, "s", "virtio-gpu");
+}
+
+static int get_type(sd_bus *bus, const char *path, const char *interface, const char *property,
+		    sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	return sd_bus_message_append(reply, "s", "Graphic");
+}
+
+static int get_address(sd_bus *bus, const char *path, const char *interface, const char *property,
+		       sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	/* Only QEMU knows where it put the device. */
+	return sd_bus_message_append(reply, "s", "");
+}
+
+static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
+		      sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	struct head *head = data;
+	uint32_t value = head->index;
+	if (strcmp(property, "Width") == 0) {
+		value = head->width;
+	} else if (strcmp(property, "Height") == 0) {
+		value = head->height;
+	}
+	return sd_bus_message_append(reply, "u", value);
+}
+
+static bool is_stream_socket(int fd)
+{
+	int domain = -1;
+	int type = -1;
+	socklen_t size = sizeof(int);
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+static int on_register_listener(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	struct head *head = data;
+	int lent;
+	int r = sd_bus_message_read(message, "h", &lent);
+	if (r < 0) {
+		return r;
+	}
+	if (!is_stream_socket(lent)) {
+		return sd_bus_error_set(error, DISPLAY_ERROR_INVALID,
+					"the listener is not a connected unix stream socket");
+	}
+	int fd = fd_dup(lent);
+	if (fd < 0) {
+		return sd_bus_error_set_errnof(error, -fd, "cannot keep the listener's socket");
+	}
+	r = listener_create(head, fd);
+	if (r < 0) {
+		fd_close(&fd);
+		log_limited(LOG_WARN, "display: turned a listener away: %s", strerror(-r));
+		return sd_bus_error_setf(error, DISPLAY_ERROR_FAILED, "no room for a listener: %s",
+					 strerror(-r));
+	}
+	return sd_bus_reply_method_return(message, "");
+}
+
+static int on_set_ui_info(sd_bus_message *message, void *data, sd_bus_error *error)
+{
+	struct head *head = data;
+	struct display_server *server = head->server;
+	uint16_t width_mm;
+	uint16_t height_mm;
+	int32_t x;
+	int32_t y;
+	uint32_t width;
+	uint32_t height;
+	int r = sd_bus_message_read(message, "qqiiuu", &width_mm, &height_mm, &x, &y, &width,
+				    &height);
+	if (r < 0) {
+		return r;
+	}
+	if (server->callbacks != NULL && server->callbacks->ui_info != NULL) {
+		server->callbacks->ui_info(server->data, head->index, width, height, width_mm,
+					   height_mm);
+	}
+	return sd_bus_reply_method_return(message, "");
+}
+
+static const sd_bus_vtable vm_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("UUID", "s", get_uuid, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("ConsoleIDs", "au", get_console_ids, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_VTABLE_END,
+};
+
+static const sd_bus_vtable console_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD_WITH_ARGS("RegisterListener", SD_BUS_ARGS("h", listener), SD_BUS_NO_RESULT,
+				on_register_listener, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("SetUIInfo",
+				SD_BUS_ARGS("q", width_mm, "q", height_mm, "i", xoff, "i", yoff,
+					    "u", width, "u", height),
+				SD_BUS_NO_RESULT, on_set_ui_info, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_PROPERTY("Label", "s", get_label, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Head", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Type", "s", get_type, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Width", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Height", "u", get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("DeviceAddress", "s", get_address, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_VTABLE_END,
+};
+
+static void on_closed(void *data)
+{
+	struct peer *peer = data;
+	struct display_server *server = peer->server;
+	free(peer);
+	server_leave(server);
+}
+
+static void peer_close(struct peer *peer)
+{
+	list_remove(&peer->link);
+	peer->server->peer_count--;
+	bus_loop_close(&peer->bus, on_closed);
+}
+
+static void on_broken(void *data, int error)
+{
+	log_debug("display: a viewer's connection ended: %s", strerror(-error));
+	peer_close(data);
+}
+
+static int add_objects(struct peer *peer)
+{
+	struct display_server *server = peer->server;
+	sd_bus *bus = peer->bus.bus;
+	int r = sd_bus_add_object_manager(bus, NULL, DISPLAY_ROOT_PATH);
+	if (r >= 0) {
+		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY_VM_PATH, DISPLAY_VM, vm_vtable,
+					     server);
+	}
+	for (unsigned i = 0; r >= 0 && i < server->head_count; i++) {
+		char path[sizeof(DISPLAY_CONSOLE_PATH) + 12];
+		snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", i);
+		r = sd_bus_add_object_vtable(bus, NULL, path, DISPLAY_CONSOLE, console_vtable,
+					     &server->heads[i]);
+	}
+	return r;
+}
+
+int peer_create(struct display_server *server, int fd)
+{
+	struct peer *peer = calloc(1, sizeof(*peer));
+	if (peer == NULL) {
+		return -ENOMEM;
+	}
+	peer->server = server;
+	int own = fd_dup(fd);
+	if (own < 0) {
+		free(peer);
+		return own;
+	}
+	int r = bus_loop_init(&peer->bus, server->loop, own, BUS_SERVER, on_broken, peer);
+	if (r < 0) {
+		fd_close(&own);
+		free(peer);
+		return r;
+	}
+	list_append(&server->peers, &peer->link);
+	server->peer_count++;
+	server->living++;
+	r = add_objects(peer);
+	if (r >= 0) {
+		r = bus_loop_start(&peer->bus);
+	}
+	if (r < 0) {
+		peer_close(peer);
+		return r;
+	}
+	fd_close(&fd);
+	return 0;
+}
+
+void peers_close(struct display_server *server)
+{
+	struct list *item;
+	struct list *tmp;
+	list_for_each_safe(item, tmp, &server->peers) {
+		peer_close(container_of(item, struct peer, link));
+	}
+}
+
+void peers_tell_size(struct display_server *server, unsigned head)
+{
+	char path[sizeof(DISPLAY_CONSOLE_PATH) + 12];
+	snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", head);
+	struct list *item;
+	list_for_each(item, &server->peers) {
+		sd_bus *bus = container_of(item, struct peer, link)->bus.bus;
+		uint64_t queued = 0;
+		if (sd_bus_is_ready(bus) > 0 && sd_bus_get_n_queued_write(bus, &queued) >= 0 &&
+		    queued < MAX_QUEUED_SIGNALS) {
+			sd_bus_emit_properties_changed(bus, path, DISPLAY_CONSOLE, "Width",
+						       "Height", NULL);
+		}
+	}
+}

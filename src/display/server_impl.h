@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_DISPLAY_SERVER_IMPL_H
+#define HESPER_DISPLAY_SERVER_IMPL_H
+
+#include "display/bus_loop.h"
+#include "display/server.h"
+#include "util/list.h"
+
+/* Private to the serving end: server.c, console.c, listener.c, listener_send.c. */
+
+/* Beyond these a peer is turned away: every one costs descriptors and memory. */
+#define MAX_PEERS 32
+#define MAX_LISTENERS 64
+#define MAX_CURSOR_SIDE 512
+
+/* One display_server_update: counts those that still read the picture. */
+struct release {
+	struct list link; /* in server->released, when nobody is left */
+	unsigned holders;
+	void (*released)(void *data);
+	void *data;
+};
+
+struct cursor {
+	uint32_t *pixels; /* owned; NULL: hidden or never told */
+	uint32_t width;
+	uint32_t height;
+	int32_t hot_x;
+	int32_t hot_y;
+	int32_t x;
+	int32_t y;
+	bool visible;
+};
+
+struct head {
+	struct display_server *server;
+	unsigned index;
+	uint32_t width;		/* Console.Width, pixels */
+	uint32_t height;
+	struct frame next;	/* told by display_server_scanout; memory NULL: nothing */
+	struct frame shown;	/* next, as of the last update: what listeners get */
+	struct cursor cursor;
+};
+
+struct display_server {
+	uv_loop_t *loop;
+	const struct display_server_callbacks *callbacks;
+	void *data;
+	char *vm_name;
+	unsigned head_count;
+	struct head heads[DISPLAY_MAX_HEADS];
+	struct list acceptors;
+	struct list peers;
+	struct list listeners;
+	struct list released; /* struct release whose turn has come; see server_settle */
+	bool settling;
+	unsigned peer_count;
+	unsigned listener_count; /* registered ones, without those that are closing */
+	unsigned living; /* acceptors, peers and listeners with open handles */
+	bool destroying;
+	void (*destroyed)(void *data);
+	void *destroyed_data;
+};
+
+/* server.c */
+void release_hold(struct release *release);
+/* NULL is accepted. The callback runs in the next server_settle. */
+void release_drop(struct display_server *server, struct release *release);
+/* Runs the callbacks of finished releases. Last call of whatever entered the server. */
+void server_settle(struct display_server *server);
+/* Something with open handles is gone. */
+void server_leave(struct display_server *server);
+
+/* console.c: a connection that asks for objects. */
+int peer_create(struct display_server *server, int fd);
+void peers_close(struct display_server *server);
+void peers_tell_size(struct display_server *server, unsigned head);
+
+/* listener.c: a connection that gets pictures. */
+struct listener;
+/* fd is owned on success. */
+int listener_create(struct head *head, int fd);
+void listeners_close(struct display_server *server);
+/* The head's shown frame has new content in rect; takes a hold on release while it needs it. */
+void listener_update(struct listener *listener, const struct rect *rect, struct release *release);
+/* For each listener of the head. */
+void listeners_update(struct head *head, const struct rect *rect, struct release *release);
+void listeners_disable(struct head *head);
+void listeners_cursor(struct head *head, bool shape);
+
+#endif
