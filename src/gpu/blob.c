@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+#include "gpu/state.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "util/counters.h"
+#include "util/log.h"
+
+#define KNOWN_BLOB_FLAGS                                                                           \
+	(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |                  \
+	 VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE)
+
+static void create_guest_blob(struct gpu_command *command)
+{
+	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
+	struct gpu_resource *resource = resource_add(command, le32toh(request->resource_id));
+	if (resource == NULL) {
+		return;
+	}
+	resource->kind = GPU_RESOURCE_GUEST;
+	resource->size = le64toh(request->size);
+	resource->blob_flags = le32toh(request->blob_flags);
+	struct gpu_backing backing;
+	if (!backing_read(command, le32toh(request->nr_entries), &backing)) {
+		resource_drop(command->gpu, resource);
+		return;
+	}
+	resource->backing = backing;
+	if (backing.bytes < resource->size) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "%llu bytes of pages for a blob of %llu", (unsigned long long)backing.bytes,
+			     (unsigned long long)resource->size);
+		resource_drop(command->gpu, resource);
+		return;
+	}
+	counter_add(COUNTER_BLOBS_CREATED, 1);
+	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void blob_created(void *data, int status, struct memory *memory, uint32_t map_info)
+{
+	struct gpu_command *command = data;
+	struct gpu *gpu = command->gpu;
+	uint32_t id = le32toh(command->request.create_blob.resource_id);
+	if (!command_resume(command)) {
+		memory_unref(memory);
+		return;
+	}
+	struct gpu_resource *resource = resource_find(gpu, id);
+	resource->busy = false;
+	if (status == 0) {
+		resource->memory = memory;
+		resource->map_info = map_info;
+		counter_add(COUNTER_BLOBS_CREATED, 1);
+		command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+		dispatch_resource_idle(gpu, id);
+		return;
+	}
+	/* Those that waited find no resource, like any later command for it. */
+	struct list orphans;
+	list_init(&orphans);
+	list_splice(&orphans, &resource->waiters);
+	resource_drop(gpu, resource);
+	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "blob %u: the renderer refused it: %s", id,
+		     strerror(-status));
+	while (!list_empty(&orphans)) {
+		struct gpu_command *waiting =
+			container_of(orphans.next, struct gpu_command, wait_link);
+		list_remove(&waiting->wait_link);
+		command_fail(waiting, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
+			     "resource %u could not be made", id);
+	}
+}
+
+static void create_host_blob(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
+	uint32_t context_id = le32toh(request->hdr.ctx_id);
+	struct gpu_context *context = context_find(gpu, context_id);
+	if (context == NULL || context->lost) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u", context_id);
+		return;
+	}
+	if (le32toh(request->nr_entries) != 0) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "guest pages for a host blob");
+		return;
+	}
+	struct gpu_resource *resource = resource_add(command, le32toh(request->resource_id));
+	if (resource == NULL) {
+		return;
+	}
+	resource->kind = GPU_RESOURCE_HOST3D;
+	resource->size = le64toh(request->size);
+	resource->blob_flags = le32toh(request->blob_flags);
+	resource->context = context_id;
+	resource->busy = true;
+	command_suspend(command);
+	render_blob_create(gpu->render,
+			   &(struct render_blob){
+				   .resource = resource->id,
+				   .context = context_id,
+				   .flags = resource->blob_flags,
+				   .blob_id = le64toh(request->blob_id),
+				   .size = resource->size,
+			   },
+			   blob_created, command);
+}
+
+void blob_create(struct gpu_command *command)
+{
+	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
+	uint64_t size = le64toh(request->size);
+	uint32_t flags = le32toh(request->blob_flags);
+	if (size == 0 || size % GPU_BLOB_ALIGNMENT != 0 || (flags & ~KNOWN_BLOB_FLAGS) != 0) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "a blob of %llu bytes with flags 0x%x", (unsigned long long)size, flags);
+		return;
+	}
+	switch (le32toh(request->blob_mem)) {
+	case VIRTIO_GPU_BLOB_MEM_GUEST:
+		create_guest_blob(command);
+		return;
+	case VIRTIO_GPU_BLOB_MEM_HOST3D:
+		create_host_blob(command);
+		return;
+	default:
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER, "blob_mem %u",
+			     le32toh(request->blob_mem));
+	}
+}
+
+static void blob_mapped(void *data, int status)
+{
+	struct gpu_command *command = data;
+	struct gpu *gpu = command->gpu;
+	uint32_t id = le32toh(command->request.map_blob.resource_id);
+	if (!command_resume(command)) {
+		return;
+	}
+	struct gpu_resource *resource = resource_find(gpu, id);
+	resource->busy = false;
+	if (status == 0) {
+		resource->mapped = true;
+		struct virtio_gpu_resp_map_info response = {.map_info = htole32(resource->map_info)};
+		counter_add(COUNTER_MAPS, 1);
+		command_finish_with(command, &response, sizeof(response),
+				    VIRTIO_GPU_RESP_OK_MAP_INFO);
+	} else {
+		counter_add(COUNTER_MAP_FAILURES, 1);
+		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "resource %u: QEMU did not map it: %s",
+			     id, strerror(-status));
+	}
+	dispatch_resource_idle(gpu, id);
+}
+
+void blob_map(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	const struct virtio_gpu_resource_map_blob *request = &command->request.map_blob;
+	struct gpu_resource *resource = resource_find(gpu, le32toh(request->resource_id));
+	uint64_t offset = le64toh(request->offset);
+	if (resource->kind != GPU_RESOURCE_HOST3D || resource->mapped || resource->memory == NULL ||
+	    resource->map_info == 0 ||
+	    (resource->blob_flags & VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE) == 0) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "resource %u cannot be mapped%s",
+			     resource->id, resource->mapped ? " twice" : "");
+		return;
+	}
+	if (offset % GPU_BLOB_ALIGNMENT != 0 || offset > gpu->options.window_size ||
+	    resource->size > gpu->options.window_size - offset) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "offset %llu of the window for %llu bytes", (unsigned long long)offset,
+			     (unsigned long long)resource->size);
+		return;
+	}
+	resource->busy = true;
+	resource->map_offset = offset;
+	command_suspend(command);
+	vhost_window_map(gpu->vhost, offset, resource->size, resource->memory->fd, 0, true,
+			 blob_mapped, command);
+}
+
+/* Nobody waits for it: requests keep their order, so a later map at the same place is safe. */
+static void unmap_done(void *data, int status)
+{
+	if (status < 0 && status != -ECANCELED) {
+		log_limited(LOG_WARN, "QEMU did not unmap a blob: %s", strerror(-status));
+	}
+}
+
+void blob_release_mapping(struct gpu *gpu, struct gpu_resource *resource)
+{
+	resource->mapped = false;
+	counter_add(COUNTER_UNMAPS, 1);
+	vhost_window_unmap(gpu->vhost, resource->map_offset, resource->size, unmap_done, NULL);
+}
+
+void blob_unmap(struct gpu_command *command)
+{
+	struct gpu_resource *resource =
+		resource_find(command->gpu, le32toh(command->request.unmap_blob.resource_id));
+	if (!resource->mapped) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "resource %u is not mapped",
+			     resource->id);
+		return;
+	}
+	blob_release_mapping(command->gpu, resource);
+	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+}

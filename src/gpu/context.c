@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "gpu/state.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/counters.h"
+#include "util/log.h"
+
+struct gpu_context *context_find(struct gpu *gpu, uint32_t id)
+{
+	return idmap_get(&gpu->contexts, id);
+}
+
+static void free_context(struct gpu_context *context)
+{
+	list_remove(&context->dying_link);
+	idmap_finish(&context->attached);
+	free(context);
+}
+
+void context_signal_all(struct gpu *gpu, struct gpu_context *context)
+{
+	for (unsigned i = 0; i < RENDER_MAX_RINGS; i++) {
+		timeline_signal(gpu, &context->rings[i], UINT64_MAX);
+	}
+}
+
+void context_forget_resource(struct gpu *gpu, uint32_t resource)
+{
+	size_t cursor = 0;
+	struct gpu_context *context;
+	while ((context = idmap_next(&gpu->contexts, &cursor)) != NULL) {
+		if (idmap_remove(&context->attached, resource) != NULL) {
+			render_context_detach(gpu->render, context->id, resource);
+		}
+	}
+}
+
+void context_drop_all(struct gpu *gpu)
+{
+	size_t cursor = 0;
+	struct gpu_context *context;
+	while ((context = idmap_next(&gpu->contexts, &cursor)) != NULL) {
+		free_context(context);
+	}
+	idmap_finish(&gpu->contexts);
+	idmap_init(&gpu->contexts);
+	while (!list_empty(&gpu->dying)) {
+		free_context(container_of(gpu->dying.next, struct gpu_context, dying_link));
+	}
+}
+
+static void context_created(void *data, int status)
+{
+	struct gpu_command *command = data;
+	struct gpu *gpu = command->gpu;
+	uint32_t id = le32toh(command->request.hdr.ctx_id);
+	if (!command_resume(command)) {
+		return;
+	}
+	if (status == 0) {
+		counter_add(COUNTER_CONTEXTS_CREATED, 1);
+		command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+		return;
+	}
+	struct gpu_context *context = context_find(gpu, id);
+	if (context != NULL) {
+		/* It stays, so that the guest's CTX_DESTROY finds it; all else fails. */
+		context->lost = true;
+		context_signal_all(gpu, context);
+	}
+	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "the renderer made no context %u: %s", id,
+		     strerror(-status));
+}
+
+void context_create(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	const struct virtio_gpu_ctx_create *request = &command->request.ctx_create;
+	uint32_t id = le32toh(request->hdr.ctx_id);
+	uint32_t capset = le32toh(request->context_init) & VIRTIO_GPU_CONTEXT_INIT_CAPSET_ID_MASK;
+	uint32_t name_length = le32toh(request->nlen);
+	if (id == 0 || context_find(gpu, id) != NULL) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID,
+			     id == 0 ? "context id %u" : "context %u exists already", id);
+		return;
+	}
+	if (gpu->capset.id == 0 || capset != gpu->capset.id) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "capset %u: only Vulkan contexts (Venus, capset 4) are offered", capset);
+		return;
+	}
+	struct gpu_context *context = calloc(1, sizeof(*context));
+	if (context == NULL || idmap_set(&gpu->contexts, id, context) < 0) {
+		free(context);
+		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
+		return;
+	}
+	context->id = id;
+	idmap_init(&context->attached);
+	list_init(&context->dying_link);
+	for (unsigned i = 0; i < RENDER_MAX_RINGS; i++) {
+		timeline_init(&context->rings[i]);
+	}
+	command_suspend(command);
+	render_context_create(gpu->render, id, capset, request->debug_name,
+			      name_length < sizeof(request->debug_name)
+				      ? name_length
+				      : (uint32_t)sizeof(request->debug_name),
+			      context_created, command);
+}
+
+struct dying {
+	struct gpu_command *command;
+	struct gpu_context *context;
+};
+
+static void context_destroyed(void *data, int status)
+{
+	struct dying *dying = data;
+	struct gpu_command *command = dying->command;
+	struct gpu_context *context = dying->context;
+	free(dying);
+	if (!command_resume(command)) {
+		return;
+	}
+	/* The renderer signals no fence of a destroyed context: the guest must not wait on. */
+	context_signal_all(command->gpu, context);
+	for (unsigned i = 0; i < RENDER_MAX_RINGS; i++) {
+		timeline_move(&context->rings[i], &command->gpu->global);
+	}
+	free_context(context);
+	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+void context_destroy(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	uint32_t id = le32toh(command->request.hdr.ctx_id);
+	struct gpu_context *context = context_find(gpu, id);
+	struct dying *dying = malloc(sizeof(*dying));
+	if (context == NULL || dying == NULL) {
+		free(dying);
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u", id);
+		return;
+	}
+	/* The guest may use the id again at once. */
+	idmap_remove(&gpu->contexts, id);
+	list_append(&gpu->dying, &context->dying_link);
+	*dying = (struct dying){command, context};
+	/* A fence of this command on the context that goes has nothing left to wait for. */
+	command->ring_fence = false;
+	command_suspend(command);
+	render_context_destroy(gpu->render, id, context_destroyed, dying);
+}
+
+void context_attach_resource(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	uint32_t id = le32toh(command->request.hdr.ctx_id);
+	struct gpu_context *context = context_find(gpu, id);
+	struct gpu_resource *resource =
+		resource_find(gpu, le32toh(command->request.ctx_resource.resource_id));
+	if (context == NULL) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u", id);
+		return;
+	}
+	if (idmap_set(&context->attached, resource->id, resource) < 0) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
+		return;
+	}
+	if (resource->kind == GPU_RESOURCE_HOST3D) {
+		render_context_attach(gpu->render, id, resource->id);
+	}
+	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+void context_detach_resource(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	uint32_t id = le32toh(command->request.hdr.ctx_id);
+	struct gpu_context *context = context_find(gpu, id);
+	uint32_t resource = le32toh(command->request.ctx_resource.resource_id);
+	if (context == NULL) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u", id);
+		return;
+	}
+	idmap_remove(&context->attached, resource);
+	render_context_detach(gpu->render, id, resource);
+	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+static void submitted(void *data, int status)
+{
+	struct gpu_command *command = data;
+	if (!command_resume(command)) {
+		return;
+	}
+	if (status == 0) {
+		command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+		return;
+	}
+	command->signalled = true;
+	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "context %u: the renderer failed: %s",
+		     le32toh(command->request.hdr.ctx_id), strerror(-status));
+}
+
+void context_submit(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	const struct virtio_gpu_cmd_submit *request = &command->request.submit;
+	uint32_t id = le32toh(request->hdr.ctx_id);
+	uint32_t size = le32toh(request->size);
+	struct gpu_context *context = context_find(gpu, id);
+	if (context == NULL || context->lost) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u%s", id,
+			     context == NULL ? "" : " is lost");
+		return;
+	}
+	if (size % 4 != 0 || size > GPU_MAX_SUBMIT_BYTES ||
+	    command->chain->readable_bytes < command->request_size + size) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "%u bytes of commands, %zu there", size,
+			     command->chain->readable_bytes - command->request_size);
+		return;
+	}
+	/* A private copy: the renderer must not see the guest change it. */
+	void *commands = NULL;
+	if (size > 0) {
+		commands = malloc(size);
+		if (commands == NULL) {
+			command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
+			return;
+		}
+		virtqueue_read(command->chain, command->request_size, commands, size);
+	}
+	counter_add(COUNTER_SUBMITS, 1);
+	command->fence_requested = command->ring_fence;
+	command_suspend(command);
+	render_submit(gpu->render,
+		      &(struct render_submit){
+			      .context = id,
+			      .commands = commands,
+			      .size = size,
+			      .fence = command->ring_fence,
+			      .ring = request->hdr.ring_idx,
+			      .fence_id = le64toh(request->hdr.fence_id),
+		      },
+		      submitted, command);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "gpu/state.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/counters.h"
+#include "util/log.h"
+
+#define GPU_FEATURES                                                                               \
+	(1ull << VIRTIO_GPU_F_VIRGL | 1ull << VIRTIO_GPU_F_EDID |                                  \
+	 1ull << VIRTIO_GPU_F_RESOURCE_BLOB | 1ull << VIRTIO_GPU_F_CONTEXT_INIT |                  \
+	 1ull << VIRTIO_GPU_F_BLOB_ALIGNMENT)
+/* INDIRECT_DESC, EVENT_IDX, VERSION_1 (virtio 1.4, 6). */
+#define RING_FEATURES (1ull << 28 | 1ull << 29 | 1ull << 32)
+
+/* VIRTIO_GPU_SHM_ID_HOST_VISIBLE. */
+#define WINDOW_ID 1
+
+static void reset(struct gpu *gpu)
+{
+	command_drop_all(gpu);
+	context_drop_all(gpu);
+	for (unsigned i = 0; i < gpu->options.heads; i++) {
+		scanout_reset(gpu, i);
+	}
+	resource_drop_all(gpu);
+	timeline_init(&gpu->global);
+	gpu->config.events_read = 0;
+	gpu->mode_changed = false;
+}
+
+static void handle_started(void *data, bool resumed)
+{
+	struct gpu *gpu = data;
+	log_info("the guest's driver %s", resumed ? "goes on" : "starts");
+	if (!resumed) {
+		reset(gpu);
+		render_reset(gpu->render);
+		vhost_set_config(gpu->vhost, 0, &gpu->config, sizeof(gpu->config), false);
+	}
+}
+
+static void handle_stopped(void *data)
+{
+	log_info("the guest's driver stopped (paused, reset or unplugged)");
+}
+
+static void handle_kicked(void *data, unsigned queue)
+{
+	struct gpu *gpu = data;
+	if (queue < 2) {
+		dispatch_queue(gpu, queue);
+	}
+}
+
+static void announce_mode(struct gpu *gpu)
+{
+	gpu->mode_changed = false;
+	gpu->config.events_read = htole32(VIRTIO_GPU_EVENT_DISPLAY);
+	vhost_set_config(gpu->vhost, 0, &gpu->config, sizeof(gpu->config), true);
+}
+
+/*
+ * QEMU sends the whole config with one field changed and the rest stale: only events_clear is
+ * the guest's to write (virtio 1.4, 5.7.4).
+ */
+static void handle_config_written(void *data, uint32_t offset, const uint8_t *bytes, uint32_t size)
+{
+	struct gpu *gpu = data;
+	size_t at = offsetof(struct virtio_gpu_config, events_clear);
+	uint32_t clear;
+	if (offset > at || size < at - offset + sizeof(clear)) {
+		return;
+	}
+	memcpy(&clear, bytes + (at - offset), sizeof(clear));
+	if (clear == 0) {
+		return;
+	}
+	gpu->config.events_read &= ~clear;
+	vhost_set_config(gpu->vhost, 0, &gpu->config, sizeof(gpu->config), false);
+	/* The size changed again while the guest was reading the last one. */
+	if (gpu->mode_changed && gpu->config.events_read == 0) {
+		announce_mode(gpu);
+	}
+}
+
+static void handle_disconnected(void *data, int error)
+{
+	struct gpu *gpu = data;
+	gpu->options.disconnected(gpu->options.data, error);
+}
+
+static const struct vhost_callbacks vhost_handlers = {
+	.started = handle_started,
+	.stopped = handle_stopped,
+	.kicked = handle_kicked,
+	.config_written = handle_config_written,
+	.disconnected = handle_disconnected,
+};
+
+static void handle_render_ready(void *data, int error, const struct render_capset *capset)
+{
+	struct gpu *gpu = data;
+	if (error == 0) {
+		gpu->capset = *capset;
+		gpu->config.num_capsets = htole32(capset->id != 0 ? 1 : 0);
+	}
+	gpu->options.ready(gpu->options.data, error);
+}
+
+static void handle_render_fence(void *data, uint32_t context_id, uint32_t ring, uint64_t fence_id)
+{
+	struct gpu *gpu = data;
+	struct gpu_context *context = context_find(gpu, context_id);
+	if (context != NULL && ring < RENDER_MAX_RINGS) {
+		timeline_signal(gpu, &context->rings[ring], fence_id);
+	}
+}
+
+static void handle_render_lost(void *data, uint32_t context_id)
+{
+	struct gpu *gpu = data;
+	struct gpu_context *context = context_find(gpu, context_id);
+	counter_add(COUNTER_CONTEXTS_LOST, 1);
+	if (context != NULL) {
+		context->lost = true;
+		context_signal_all(gpu, context);
+	}
+}
+
+const struct render_callbacks gpu_render_callbacks = {
+	.ready = handle_render_ready,
+	.fence = handle_render_fence,
+	.context_lost = handle_render_lost,
+};
+
+/* After all of a loop iteration's completions: one interrupt for them. */
+static void handle_check(uv_check_t *check)
+{
+	struct gpu *gpu = check->data;
+	if (gpu->vhost == NULL) {
+		return;
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		if (gpu->notify[i]) {
+			gpu->notify[i] = false;
+			virtqueue_notify(vhost_queue(gpu->vhost, i));
+		}
+	}
+}
+
+int gpu_create(const struct gpu_options *options, uv_loop_t *loop, struct gpu **out)
+{
+	if (options->heads == 0 || options->heads > GPU_MAX_HEADS) {
+		return -EINVAL;
+	}
+	struct gpu *gpu = calloc(1, sizeof(*gpu));
+	if (gpu == NULL) {
+		return -ENOMEM;
+	}
+	gpu->loop = loop;
+	gpu->options = *options;
+	gpu->config.num_scanouts = htole32(options->heads);
+	gpu->config.blob_alignment = htole32(GPU_BLOB_ALIGNMENT);
+	idmap_init(&gpu->resources);
+	idmap_init(&gpu->contexts);
+	list_init(&gpu->dying);
+	list_init(&gpu->commands);
+	timeline_init(&gpu->global);
+	for (unsigned i = 0; i < options->heads; i++) {
+		scanout_init(gpu, i);
+	}
+	uv_check_init(loop, &gpu->check);
+	gpu->check.data = gpu;
+	uv_check_start(&gpu->check, handle_check);
+	*out = gpu;
+	return 0;
+}
+
+void gpu_set_render(struct gpu *gpu, struct render *render)
+{
+	gpu->render = render;
+}
+
+void gpu_vhost_options(struct gpu *gpu, struct vhost_options *options)
+{
+	_Static_assert(sizeof(gpu->config) <= GPU_CONFIG_BYTES, "config fits what QEMU is told");
+	*options = (struct vhost_options){
+		.features = GPU_FEATURES | RING_FEATURES,
+		.queue_count = 2,
+		.config_size = GPU_CONFIG_BYTES,
+		.window_size = gpu->options.window_size,
+		.window_id = WINDOW_ID,
+		.callbacks = &vhost_handlers,
+		.data = gpu,
+	};
+	memcpy(options->config, &gpu->config, sizeof(gpu->config));
+}
+
+void gpu_attach(struct gpu *gpu, struct vhost *vhost)
+{
+	gpu->vhost = vhost;
+}
+
+void gpu_detach(struct gpu *gpu)
+{
+	command_drop_all(gpu);
+	gpu->vhost = NULL;
+}
+
+void gpu_set_mode(struct gpu *gpu, unsigned head, const struct gpu_mode *mode)
+{
+	if (head >= gpu->options.heads ||
+	    memcmp(&gpu->scanouts[head].mode, mode, sizeof(*mode)) == 0) {
+		return;
+	}
+	gpu->scanouts[head].mode = *mode;
+	gpu->mode_changed = true;
+	if (gpu->vhost != NULL && gpu->config.events_read == 0) {
+		announce_mode(gpu);
+	}
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+	struct gpu *gpu = handle->data;
+	if (handle->type == UV_TIMER) {
+		gpu = ((struct gpu_scanout *)handle->data)->gpu;
+	}
+	if (--gpu->closing > 0) {
+		return;
+	}
+	if (gpu->destroy_done != NULL) {
+		gpu->destroy_done(gpu->destroy_data);
+	}
+	free(gpu);
+}
+
+void gpu_destroy(struct gpu *gpu, void (*done)(void *data), void *data)
+{
+	gpu->destroy_done = done;
+	gpu->destroy_data = data;
+	reset(gpu);
+	idmap_finish(&gpu->resources);
+	idmap_finish(&gpu->contexts);
+	gpu->closing = gpu->options.heads + 1;
+	for (unsigned i = 0; i < gpu->options.heads; i++) {
+		uv_close((uv_handle_t *)&gpu->scanouts[i].disable_timer, handle_closed);
+	}
+	uv_close((uv_handle_t *)&gpu->check, handle_closed);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_GPU_GPU_H
+#define HESPER_GPU_GPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "display/server.h"
+#include "render/render.h"
+#include "vhost/vhost.h"
+
+/*
+ * The virtio-gpu device (virtio 1.4, 5.7): decodes the guest's commands, owns its resources,
+ * contexts, scanouts and fences. One thread, the device thread: the one of `loop`.
+ */
+struct gpu;
+
+#define GPU_MAX_HEADS DISPLAY_MAX_HEADS
+#define GPU_CONFIG_BYTES 24	/* struct virtio_gpu_config, padded to what QEMU is told */
+#define GPU_BLOB_ALIGNMENT 4096
+
+struct gpu_mode {
+	uint32_t width;		/* pixels */
+	uint32_t height;	/* pixels */
+	uint32_t refresh_hz;
+	uint32_t width_mm;	/* 0: unknown */
+	uint32_t height_mm;
+};
+
+struct gpu_options {
+	unsigned heads;			/* 1..GPU_MAX_HEADS */
+	struct gpu_mode mode;		/* of every head at first */
+	uint64_t window_size;		/* bytes; power of two */
+	struct display_server *display;	/* must outlive the gpu */
+	/* The renderer is up, and a vhost may be attached; or error is negative errno. */
+	void (*ready)(void *data, int error);
+	/* The front end is gone. */
+	void (*disconnected)(void *data, int error);
+	void *data;
+};
+
+/* Negative errno. */
+int gpu_create(const struct gpu_options *options, uv_loop_t *loop, struct gpu **out);
+
+/* Callbacks for the renderer; their data is the gpu. */
+extern const struct render_callbacks gpu_render_callbacks;
+
+/* Before the renderer is ready. */
+void gpu_set_render(struct gpu *gpu, struct render *render);
+
+/* Features, config and callbacks for vhost_create. Valid once the renderer is ready. */
+void gpu_vhost_options(struct gpu *gpu, struct vhost_options *options);
+
+/* After vhost_create. */
+void gpu_attach(struct gpu *gpu, struct vhost *vhost);
+
+/* Before vhost_destroy: no command is completed any more. */
+void gpu_detach(struct gpu *gpu);
+
+/* Changes a head's preferred mode and tells the guest (hot-plug). */
+void gpu_set_mode(struct gpu *gpu, unsigned head, const struct gpu_mode *mode);
+
+/*
+ * Drops all state without a word to guest or renderer: both are destroyed before. done(data) runs
+ * when the loop's handles are closed.
+ */
+void gpu_destroy(struct gpu *gpu, void (*done)(void *data), void *data);
+
+/*
+ * Bytes of pixels the CPU copied while a head showed a blob: the figure that has to be 0 on the
+ * blob path. What was copied before, such as the boot console, is in the counter alone.
+ */
+uint64_t gpu_copied_on_blob_path(const struct gpu *gpu);
+
+#endif

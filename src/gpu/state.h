@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_GPU_STATE_H
+#define HESPER_GPU_STATE_H
+
+#include <linux/virtio_gpu.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "frame/frame.h"
+#include "gpu/edid.h"
+#include "gpu/gpu.h"
+#include "util/idmap.h"
+#include "util/list.h"
+
+/*
+ * Inside of the device. All of it belongs to the device thread.
+ *
+ * Who refers to what: resources and contexts are in one table each, by guest id, and nowhere else
+ * by pointer across a callback, except from the command that works on them; a reset empties the
+ * tables and orphans the commands, so a callback of an orphan touches neither.
+ */
+
+/* Limits that hold before any allocation is made on a guest's word. */
+#define GPU_MAX_ENTRIES 65536			/* scatter entries of a resource */
+#define GPU_MAX_2D_BYTES (512ull << 20)		/* one 2D resource */
+#define GPU_MAX_SUBMIT_BYTES (64u << 20)
+#define GPU_MAX_SIZE 16384			/* pixels, each way */
+
+struct gpu_command;
+
+/* Fenced commands of one timeline, in the order they came; completed from its head only. */
+struct gpu_timeline {
+	struct list commands;
+};
+
+struct gpu_context {
+	uint32_t id;
+	bool lost;
+	struct idmap attached;	/* resource id → struct gpu_resource */
+	struct gpu_timeline rings[RENDER_MAX_RINGS];
+	struct list dying_link;
+};
+
+/*
+ * busy: an answer of the renderer or the front end is awaited that decides about the resource;
+ * commands for it wait in `waiters` meanwhile, in order.
+ */
+enum gpu_resource_kind {
+	GPU_RESOURCE_2D,	/* memory: a shared-memory picture; backing: guest pages */
+	GPU_RESOURCE_GUEST,	/* backing: guest pages; memory: copy of them, once scanned out */
+	GPU_RESOURCE_HOST3D,	/* memory: the renderer's, or NULL when it cannot be shared */
+};
+
+/* Guest pages, resolved to host pointers. */
+struct gpu_backing {
+	struct guest_memory *memory;	/* keeps the pointers valid; NULL: no backing */
+	struct iovec *iov;
+	size_t count;
+	uint64_t bytes;
+};
+
+struct gpu_resource {
+	uint32_t id;
+	enum gpu_resource_kind kind;
+	bool busy;
+	struct list waiters;	/* struct gpu_command.wait_link */
+	struct memory *memory;
+	struct gpu_backing backing;
+	/* 2D */
+	const struct format *format;
+	uint32_t width;
+	uint32_t height;
+	/* blobs */
+	uint64_t size;
+	uint32_t blob_flags;
+	uint32_t context;	/* that made it */
+	uint32_t map_info;
+	bool mapped;
+	uint64_t map_offset;
+};
+
+struct gpu_scanout {
+	struct gpu_mode mode;
+	uint32_t resource;	/* 0: disabled */
+	bool blob;
+	struct frame frame;	/* memory: one reference, or NULL */
+	struct rect rect;	/* shown part, resource coordinates */
+	struct gpu *gpu;
+	uv_timer_t disable_timer;	/* a disable waits here, in case an enable follows */
+	uint32_t cursor_resource;
+};
+
+struct gpu {
+	uv_loop_t *loop;
+	struct gpu_options options;
+	struct vhost *vhost;
+	struct render *render;
+	struct render_capset capset;
+	struct virtio_gpu_config config;
+	bool mode_changed;	/* since the guest's last clear of the event */
+	struct idmap resources;
+	struct idmap contexts;
+	struct list dying;	/* contexts whose destruction is under way */
+	struct list commands;	/* all that are not completed */
+	struct gpu_timeline global;
+	struct gpu_scanout scanouts[GPU_MAX_HEADS];
+	unsigned blob_scanouts;	/* heads that show a blob */
+	uint64_t copied_mark;	/* counter when the first of them came on */
+	uint64_t copied_on_blob_path;
+	bool notify[2];		/* queues with something pushed since the last interrupt */
+	uv_check_t check;
+	unsigned closing;
+	void (*destroy_done)(void *data);
+	void *destroy_data;
+};
+
+/* --- command.c ------------------------------------------------------------------------------ */
+
+union gpu_request {
+	struct virtio_gpu_ctrl_hdr hdr;
+	struct virtio_gpu_resource_create_2d create_2d;
+	struct virtio_gpu_resource_unref unref;
+	struct virtio_gpu_set_scanout set_scanout;
+	struct virtio_gpu_resource_flush flush;
+	struct virtio_gpu_transfer_to_host_2d transfer_2d;
+	struct virtio_gpu_resource_attach_backing attach_backing;
+	struct virtio_gpu_resource_detach_backing detach_backing;
+	struct virtio_gpu_get_capset_info capset_info;
+	struct virtio_gpu_get_capset capset;
+	struct virtio_gpu_cmd_get_edid edid;
+	struct virtio_gpu_resource_create_blob create_blob;
+	struct virtio_gpu_set_scanout_blob set_scanout_blob;
+	struct virtio_gpu_ctx_create ctx_create;
+	struct virtio_gpu_ctx_resource ctx_resource;
+	struct virtio_gpu_cmd_submit submit;
+	struct virtio_gpu_resource_map_blob map_blob;
+	struct virtio_gpu_resource_unmap_blob unmap_blob;
+	struct virtio_gpu_update_cursor cursor;
+};
+
+/*
+ * One command from the moment its chain is popped until its completion is pushed. The request was
+ * copied out of guest memory once; the scatter entries and command buffers behind it are read
+ * from the chain by the handler, once.
+ */
+struct gpu_command {
+	struct gpu *gpu;
+	struct list link;		/* gpu.commands */
+	struct list timeline_link;
+	struct list wait_link;
+	unsigned queue;
+	struct virtqueue_chain *chain;	/* NULL: orphaned by a reset */
+	union gpu_request request;
+	size_t request_size;		/* bytes of the fixed part */
+	const struct gpu_handler *handler;
+	struct gpu_timeline *timeline;	/* NULL: not fenced */
+	bool ring_fence;		/* the timeline is a context's */
+	bool fence_requested;
+	bool executed;
+	bool signalled;
+	uint32_t written;
+	unsigned pending;		/* callbacks that will still come */
+};
+
+struct gpu_handler {
+	const char *name;
+	size_t size;	/* of the fixed request */
+	/* Answers with one of the command_ functions, now or later. */
+	void (*run)(struct gpu_command *command);
+	/* Offset in the request of a resource id that must exist and not be busy; 0: none. */
+	size_t resource_at;
+};
+
+/* Takes over the chain; NULL without memory (then the chain is completed empty). */
+struct gpu_command *command_create(struct gpu *gpu, unsigned queue, struct virtqueue_chain *chain);
+
+/* Answers. The command may be freed by the call: do not use it afterwards. */
+void command_finish(struct gpu_command *command, uint32_t type);
+void command_finish_with(struct gpu_command *command, void *response, size_t size, uint32_t type);
+/* An error response and one rate-limited line. */
+void command_fail(struct gpu_command *command, uint32_t type, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * Bracket a callback that will come for the command. command_resume is true when the command
+ * still lives; otherwise (reset meanwhile) it has been freed, and so has what it worked on.
+ */
+void command_suspend(struct gpu_command *command);
+bool command_resume(struct gpu_command *command);
+
+/* Marks commands up to fence_id signalled and completes what is complete. */
+void timeline_signal(struct gpu *gpu, struct gpu_timeline *timeline, uint64_t fence_id);
+void timeline_init(struct gpu_timeline *timeline);
+/* What is left (commands that still wait for a resource) goes on as if fenced globally. */
+void timeline_move(struct gpu_timeline *from, struct gpu_timeline *to);
+
+/* Orphans every command. */
+void command_drop_all(struct gpu *gpu);
+
+/* --- dispatch.c ----------------------------------------------------------------------------- */
+
+void dispatch_queue(struct gpu *gpu, unsigned queue);
+
+/* The resource's awaited answer has come: lets the waiting commands go on. */
+void dispatch_resource_idle(struct gpu *gpu, uint32_t resource_id);
+
+/* --- handlers, by file ---------------------------------------------------------------------- */
+
+void resource_create_2d(struct gpu_command *command);
+void resource_unref(struct gpu_command *command);
+void resource_attach_backing(struct gpu_command *command);
+void resource_detach_backing(struct gpu_command *command);
+struct gpu_resource *resource_find(struct gpu *gpu, uint32_t id);
+/* NULL (and an answered command) when the id is bad or there is no memory. */
+struct gpu_resource *resource_add(struct gpu_command *command, uint32_t id);
+void resource_drop(struct gpu *gpu, struct gpu_resource *resource);
+void resource_drop_all(struct gpu *gpu);
+/* Reads entries behind the fixed request. On failure answers the command; false. */
+bool backing_read(struct gpu_command *command, uint32_t entries, struct gpu_backing *backing);
+void backing_finish(struct gpu_backing *backing);
+
+void transfer_to_host_2d(struct gpu_command *command);
+/* Copies (counted) len bytes from offset of the backing; false when they are not all there. */
+bool backing_copy(const struct gpu_backing *backing, uint64_t offset, void *to, uint64_t len);
+
+void blob_create(struct gpu_command *command);
+void blob_map(struct gpu_command *command);
+void blob_unmap(struct gpu_command *command);
+/* Removes a mapping without an answer to anyone: for unref. */
+void blob_release_mapping(struct gpu *gpu, struct gpu_resource *resource);
+
+void context_create(struct gpu_command *command);
+void context_destroy(struct gpu_command *command);
+void context_attach_resource(struct gpu_command *command);
+void context_detach_resource(struct gpu_command *command);
+void context_submit(struct gpu_command *command);
+struct gpu_context *context_find(struct gpu *gpu, uint32_t id);
+void context_forget_resource(struct gpu *gpu, uint32_t resource);
+void context_signal_all(struct gpu *gpu, struct gpu_context *context);
+void context_drop_all(struct gpu *gpu);
+
+void scanout_get_display_info(struct gpu_command *command);
+void scanout_get_edid(struct gpu_command *command);
+void scanout_set(struct gpu_command *command);
+void scanout_set_blob(struct gpu_command *command);
+void scanout_flush(struct gpu_command *command);
+void scanout_init(struct gpu *gpu, unsigned head);
+/* The id means nothing any more; a head that shows the resource goes on showing its memory. */
+void scanout_forget_resource(struct gpu *gpu, uint32_t resource);
+/* Blank, now: the device was reset. */
+void scanout_reset(struct gpu *gpu, unsigned head);
+
+void cursor_update(struct gpu_command *command);
+void cursor_move(struct gpu_command *command);
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hesperd: start-up, shut-down, and nothing else. The only place that knows which renderer and
+ * which sockets the device is made of.
+ *
+ * Start: options, the memory path (a child asks the Vulkan driver), the sockets, the display, the
+ * device, the renderer; when that is ready, the machine is let in. End: when the machine is gone
+ * or a signal comes, in the opposite order, each step waiting for the one before in the loop.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "display/server.h"
+#include "gpu/gpu.h"
+#include "hesperd/memory_path.h"
+#include "hesperd/options.h"
+#include "hesperd/stats.h"
+#include "util/fd.h"
+#include "util/log.h"
+#include "vhost/vhost.h"
+
+struct hesperd {
+	struct hesperd_options options;
+	struct memory_path memory;
+	struct render_options render_options;
+	uv_loop_t loop;
+	uv_signal_t signals[3];
+	uv_poll_t accept_poll;
+	bool accept_open;
+	int listen_fd;
+	int display_fd;
+	struct display_server *display;
+	struct gpu *gpu;
+	struct render *render;
+	struct vhost *vhost;
+	bool stopping;
+	int status;
+};
+
+static void stop(struct hesperd *d, int status);
+
+static void close_signals(void *data)
+{
+	struct hesperd *d = data;
+	for (size_t i = 0; i < sizeof(d->signals) / sizeof(d->signals[0]); i++) {
+		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	}
+}
+
+static void stop_display(void *data)
+{
+	struct hesperd *d = data;
+	if (d->options.stats != NULL) {
+		stats_write(d->options.stats, &d->memory, d->gpu);
+	}
+	d->gpu = NULL;
+	display_server_destroy(d->display, close_signals, d);
+}
+
+static void stop_gpu(void *data)
+{
+	struct hesperd *d = data;
+	gpu_destroy(d->gpu, stop_display, d);
+}
+
+static void stop_render(void *data)
+{
+	struct hesperd *d = data;
+	if (d->render != NULL) {
+		render_destroy(d->render, stop_gpu, d);
+	} else {
+		stop_gpu(d);
+	}
+}
+
+static void stop(struct hesperd *d, int status)
+{
+	if (d->stopping) {
+		return;
+	}
+	d->stopping = true;
+	d->status = status;
+	if (d->accept_open) {
+		uv_close((uv_handle_t *)&d->accept_poll, NULL);
+		d->accept_open = false;
+	}
+	if (d->listen_fd >= 0) {
+		fd_close(&d->listen_fd);
+		unlink(d->options.socket_path);
+	}
+	if (d->options.display != NULL) {
+		unlink(d->options.display);
+	}
+	gpu_detach(d->gpu);
+	vhost_destroy(d->vhost, stop_render, d);
+}
+
+static void handle_disconnected(void *data, int error)
+{
+	struct hesperd *d = data;
+	if (error < 0) {
+		log_error("the machine's connection broke: %s", strerror(-error));
+	} else {
+		log_info("the machine has ended");
+	}
+	stop(d, error < 0 ? 1 : 0);
+}
+
+static int attach(struct hesperd *d, int fd)
+{
+	struct vhost_options options;
+	gpu_vhost_options(d->gpu, &options);
+	int error = vhost_create(&options, fd, &d->loop, &d->vhost);
+	if (error < 0) {
+		fd_close(&fd);
+		log_error("cannot serve the machine: %s", strerror(-error));
+		return error;
+	}
+	gpu_attach(d->gpu, d->vhost);
+	return 0;
+}
+
+/* One machine, once: QEMU cannot reconnect, and a second one would share the first one's screen. */
+static void handle_accept(uv_poll_t *poll, int status, int events)
+{
+	struct hesperd *d = poll->data;
+	int fd = accept4(d->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0) {
+		return;
+	}
+	log_info("the machine has connected");
+	uv_close((uv_handle_t *)&d->accept_poll, NULL);
+	d->accept_open = false;
+	fd_close(&d->listen_fd);
+	unlink(d->options.socket_path);
+	if (attach(d, fd) < 0) {
+		stop(d, 1);
+	}
+}
+
+static void say_ready(struct hesperd *d)
+{
+	if (d->options.ready_fd == UINT32_MAX) {
+		return;
+	}
+	json_t *description = stats_describe(&d->memory);
+	char *text = json_dumps(description, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	dprintf((int)d->options.ready_fd, "ready %s\n", text);
+	free(text);
+	json_decref(description);
+	if (d->options.ready_fd > 2) {
+		close((int)d->options.ready_fd);
+	}
+}
+
+static void handle_render_ready(void *data, int error)
+{
+	struct hesperd *d = data;
+	if (d->stopping) {
+		return;
+	}
+	if (error == 0 && d->options.socket_path != NULL) {
+		uv_poll_init(&d->loop, &d->accept_poll, d->listen_fd);
+		d->accept_poll.data = d;
+		d->accept_open = true;
+		error = uv_poll_start(&d->accept_poll, UV_READABLE, handle_accept);
+	} else if (error == 0) {
+		error = attach(d, (int)d->options.fd);
+	} else {
+		log_error("the renderer did not start: %s", strerror(-error));
+	}
+	if (error < 0) {
+		stop(d, 1);
+		return;
+	}
+	say_ready(d);
+}
+
+static void handle_ui_info(void *data, unsigned head, uint32_t width, uint32_t height,
+			   uint32_t width_mm, uint32_t height_mm)
+{
+	struct hesperd *d = data;
+	const struct gpu_mode mode = {
+		.width = width < 64 ? 64 : width > 8192 ? 8192 : width,
+		.height = height < 64 ? 64 : height > 8192 ? 8192 : height,
+		.refresh_hz = d->options.refresh,
+		.width_mm = width_mm,
+		.height_mm = height_mm,
+	};
+	if (!d->stopping) {
+		gpu_set_mode(d->gpu, head, &mode);
+	}
+}
+
+static void handle_listeners(void *data, unsigned count)
+{
+	log_info("%u viewer%s", count, count == 1 ? "" : "s");
+}
+
+static const struct display_server_callbacks display_callbacks = {
+	.ui_info = handle_ui_info,
+	.listeners = handle_listeners,
+};
+
+static void handle_signal(uv_signal_t *handle, int number)
+{
+	struct hesperd *d = handle->data;
+	if (number == SIGUSR1) {
+		if (d->options.stats != NULL) {
+			stats_write(d->options.stats, &d->memory, d->gpu);
+		}
+		return;
+	}
+	stop(d, 0);
+}
+
+static int open_socket(const char *path, int *fd)
+{
+	*fd = fd_listen(path, 4);
+	if (*fd == -EADDRINUSE) {
+		log_error("%s is in use by another process. Fix: choose another path, or end that "
+			  "process",
+			  path);
+	} else if (*fd < 0) {
+		log_error("cannot make the socket %s: %s", path, strerror(-*fd));
+	}
+	return *fd < 0 ? *fd : 0;
+}
+
+static int start(struct hesperd *d)
+{
+	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
+	const struct hesperd_options *o = &d->options;
+	d->listen_fd = -1;
+	d->display_fd = -1;
+	if (o->socket_path != NULL && open_socket(o->socket_path, &d->listen_fd) < 0) {
+		return -1;
+	}
+	if (o->display != NULL && open_socket(o->display, &d->display_fd) < 0) {
+		return -1;
+	}
+	uv_loop_init(&d->loop);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		uv_signal_init(&d->loop, &d->signals[i]);
+		d->signals[i].data = d;
+		uv_signal_start(&d->signals[i], handle_signal, numbers[i]);
+	}
+	const struct display_server_options display = {
+		.vm_name = o->name,
+		.heads = o->outputs,
+		.callbacks = &display_callbacks,
+		.data = d,
+	};
+	const struct gpu_options gpu = {
+		.heads = o->outputs,
+		.mode = {o->size.width, o->size.height, o->refresh, 0, 0},
+		.window_size = (uint64_t)o->window_mib << 20,
+		.ready = handle_render_ready,
+		.disconnected = handle_disconnected,
+		.data = d,
+	};
+	struct gpu_options with_display = gpu;
+	if (display_server_create(&d->loop, &display, &d->display) < 0) {
+		return -1;
+	}
+	if (d->display_fd >= 0 && display_server_listen(d->display, d->display_fd) < 0) {
+		return -1;
+	}
+	with_display.display = d->display;
+	if (gpu_create(&with_display, &d->loop, &d->gpu) < 0) {
+		return -1;
+	}
+	d->render_options = (struct render_options){
+		.server_path = o->render_server,
+		.server_environment = d->memory.environment,
+		.callbacks = &gpu_render_callbacks,
+		.data = d->gpu,
+	};
+	int error = render_create(o->render == HESPERD_RENDER_NONE ? &render_none : &render_venus,
+				  &d->render_options, &d->loop, &d->render);
+	gpu_set_render(d->gpu, d->render);
+	return error;
+}
+
+static int print_capabilities(void)
+{
+	printf("{\n  \"type\": \"gpu\",\n  \"features\": [\n    \"render-node\",\n    \"virgl\"\n  ]\n}\n");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	static struct hesperd d;
+	int error = hesperd_parse(argc, argv, &d.options);
+	if (error < 0) {
+		return error == -ECANCELED ? 0 : 2;
+	}
+	log_init("hesperd", (enum log_level)d.options.log_level);
+	if (d.options.print_capabilities) {
+		return print_capabilities();
+	}
+	if (d.options.probe) {
+		return memory_path_print();
+	}
+	signal(SIGPIPE, SIG_IGN);
+	fd_raise_limit();
+	if (memory_path_choose(&d.options, &d.memory) < 0) {
+		return 1;
+	}
+	log_info("frames are shared by %s: %s", d.memory.host_memory ? "host memory" : "dma-bufs",
+		 d.memory.reason);
+	if (start(&d) < 0) {
+		if (d.listen_fd >= 0) {
+			unlink(d.options.socket_path);
+		}
+		return 1;
+	}
+	uv_run(&d.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&d.loop);
+	memory_path_finish(&d.memory);
+	return d.status;
+}

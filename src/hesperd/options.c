@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+#include "hesperd/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "gpu/gpu.h"
+#include "util/log.h"
+
+static const char *const notes[] = {
+	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to its "
+	"socket with:",
+	"  -chardev socket,id=vg,path=PATH -device vhost-user-test-device-pci,chardev=vg,virtio-id=16,"
+	"num_vqs=2,config_size=24,vq_size=256, and guest memory that is shared: -object "
+	"memory-backend-memfd,id=mem,size=4G,share=on -machine memory-backend=mem",
+	"It serves one machine and exits when that ends. QEMU aborts when a vhost-user device "
+	"disappears, so do not stop hesperd before the machine.",
+	"SIGUSR1 writes the statistics file at once; SIGTERM and SIGINT end hesperd.",
+	NULL,
+};
+
+int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
+{
+	*o = (struct hesperd_options){
+		.fd = UINT32_MAX,
+		.name = "hesper",
+		.outputs = 1,
+		.size = {1280, 800},
+		.refresh = 60,
+		.window_mib = 1024,
+		.ready_fd = UINT32_MAX,
+		.log_level = LOG_WARN,
+	};
+	uint32_t fd = 0;
+	uint32_t ready_fd = 0;
+	const struct option_spec specs[] = {
+		{"socket-path", 0, OPTION_STRING, &o->socket_path, "PATH",
+		 "wait for the machine at this vhost-user socket"},
+		{"fd", 0, OPTION_UINT, &fd, "N", "use this connected vhost-user socket instead", 3},
+		{"display", 0, OPTION_STRING, &o->display, "PATH",
+		 "serve viewers at this socket (org.qemu.Display1, peer to peer)"},
+		{"name", 0, OPTION_STRING, &o->name, "NAME", "the machine's name, as viewers show it"},
+		{"outputs", 0, OPTION_UINT, &o->outputs, "N", "number of monitors", 1, GPU_MAX_HEADS},
+		{"size", 0, OPTION_SIZE, &o->size, "WxH", "size of each monitor in pixels", 64, 8192},
+		{"refresh", 0, OPTION_UINT, &o->refresh, "HZ",
+		 "refresh rate of each monitor, at which the guest draws", 1, 1000},
+		{"memory", 0, OPTION_CHOICE, &o->memory, "auto|dma-buf|host-memory",
+		 "how frames are shared; auto asks the Vulkan driver"},
+		{"render", 0, OPTION_CHOICE, &o->render, "venus|none",
+		 "renderer of guest contexts; none draws nothing, for tests"},
+		{"window-size", 0, OPTION_UINT, &o->window_mib, "MIB",
+		 "memory that the guest can map at a time, a power of two", 1, 65536},
+		{"layer-dir", 0, OPTION_STRING, &o->layer_dir, "DIR",
+		 "where hesper's Vulkan layer is, if not where it was installed"},
+		{"render-server", 0, OPTION_STRING, &o->render_server, "PATH",
+		 "the virgl_render_server to start"},
+		{"stats", 0, OPTION_STRING, &o->stats, "FILE", "write statistics here as JSON"},
+		{"ready-fd", 0, OPTION_UINT, &ready_fd, "N",
+		 "write a line 'ready {json}' to this fd when the sockets are there", 1},
+		{"probe", 0, OPTION_FLAG, &o->probe, "",
+		 "print what the Vulkan driver can do as JSON, and exit"},
+		{"print-capabilities", 0, OPTION_FLAG, &o->print_capabilities, "",
+		 "print the vhost-user capabilities as JSON, and exit"},
+		{"virgl", 0, OPTION_FLAG, &o->virgl, "", "accepted and without effect (vhost-user "
+							 "convention)"},
+		{"render-node", 0, OPTION_STRING, &o->render_node, "PATH",
+		 "accepted and without effect: the Vulkan driver chooses its device"},
+		{"log", 0, OPTION_CHOICE, &o->log_level, "error|warn|info|debug", "how much to say"},
+	};
+	const struct option_table table = {
+		.program = "hesperd",
+		.operands = "",
+		.summary = "A virtio-gpu device with Vulkan for stock QEMU, as a vhost-user process",
+		.specs = specs,
+		.count = sizeof(specs) / sizeof(specs[0]),
+		.notes = notes,
+	};
+	/* By convention all other options are ignored beside this one. */
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--print-capabilities") == 0) {
+			o->print_capabilities = true;
+			return 0;
+		}
+	}
+	int first = options_parse(&table, argc, argv);
+	if (first < 0) {
+		return first;
+	}
+	if (first < argc) {
+		fprintf(stderr, "hesperd: '%s' is not an option. Try 'hesperd --help'\n", argv[first]);
+		return -EINVAL;
+	}
+	o->fd = fd == 0 ? UINT32_MAX : fd;
+	o->ready_fd = ready_fd == 0 ? UINT32_MAX : ready_fd;
+	if (o->probe) {
+		return 0;
+	}
+	if ((o->socket_path != NULL) == (o->fd != UINT32_MAX)) {
+		fprintf(stderr, "hesperd: give either --socket-path=PATH or --fd=N. "
+				"Try 'hesperd --help'\n");
+		return -EINVAL;
+	}
+	if ((o->window_mib & (o->window_mib - 1)) != 0) {
+		fprintf(stderr, "hesperd: --window-size cannot be %u; it is a power of two, such as "
+				"1024\n",
+			o->window_mib);
+		return -EINVAL;
+	}
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_HESPERD_OPTIONS_H
+#define HESPER_HESPERD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "util/options.h"
+
+enum hesperd_memory {
+	HESPERD_MEMORY_AUTO,
+	HESPERD_MEMORY_DMA_BUF,
+	HESPERD_MEMORY_HOST,
+};
+
+enum hesperd_render {
+	HESPERD_RENDER_VENUS,
+	HESPERD_RENDER_NONE,
+};
+
+struct hesperd_options {
+	const char *socket_path;
+	uint32_t fd;
+	const char *display;
+	const char *name;
+	uint32_t outputs;
+	struct option_size size;
+	uint32_t refresh;
+	uint32_t memory;	/* enum hesperd_memory */
+	uint32_t render;	/* enum hesperd_render */
+	uint32_t window_mib;
+	const char *layer_dir;
+	const char *render_server;
+	const char *stats;
+	uint32_t ready_fd;
+	uint32_t log_level;	/* enum log_level */
+	bool probe;
+	bool print_capabilities;
+	bool virgl;
+	const char *render_node;
+};
+
+/* 0 to go on, -ECANCELED to exit 0, or negative errno with a message written. */
+int hesperd_parse(int argc, char **argv, struct hesperd_options *options);
+
+#endif

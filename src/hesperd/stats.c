@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "hesperd/stats.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/clock.h"
+#include "util/counters.h"
+#include "util/log.h"
+
+json_t *stats_describe(const struct memory_path *path)
+{
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "memory_path",
+			 path->host_memory ? "host-memory" : "dma-buf", "memory_reason", path->reason,
+			 "host_device", path->device, "host_driver", path->driver, "virglrenderer",
+			 HESPER_VIRGL_VERSION, "hesper", HESPER_VERSION);
+}
+
+void stats_write(const char *path, const struct memory_path *memory, const struct gpu *gpu)
+{
+	char temporary[4096];
+	json_t *stats = stats_describe(memory);
+	for (int i = 0; i < COUNTER_COUNT; i++) {
+		json_object_set_new(stats, counter_name(i), json_integer((json_int_t)counter_read(i)));
+	}
+	json_object_set_new(stats, "time_ns", json_integer((json_int_t)clock_now_ns()));
+	if (gpu != NULL) {
+		json_object_set_new(stats, "blob_path_cpu_copied_bytes",
+				    json_integer((json_int_t)gpu_copied_on_blob_path(gpu)));
+	}
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if (json_dump_file(stats, temporary, JSON_INDENT(2) | JSON_PRESERVE_ORDER) < 0 ||
+	    rename(temporary, path) < 0) {
+		log_error("cannot write %s", path);
+	}
+	json_decref(stats);
+}
