@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame loop of every hesper-* program. One frame at a time: take a canvas that nobody reads,
+ * draw, wait for the GPU, show. Showing (a flip) overlaps the drawing of the next frame.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "draw.h"
+#include "picture.h"
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+	stopped = 1;
+}
+
+/* Without SA_RESTART, so that waiting for a flip ends. */
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal};
+
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+/* Sleeps until *next, unless it has passed, and moves it on by one frame. */
+static void keep_pace(int64_t *next, double rate)
+{
+	int64_t now = report_now_ns();
+	struct timespec until = {*next / 1000000000, *next % 1000000000};
+
+	if (now < *next) {
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+		now = *next;
+	}
+	*next = now + (int64_t)(1e9 / rate);
+}
+
+static int show_frame(struct draw *draw, struct present *present, const struct options *opts,
+		      uint64_t n)
+{
+	uint64_t frame = opts->still >= 0 ? (uint64_t)opts->still : n;
+	bool last = opts->frames && n + 1 == opts->frames;
+	bool check = opts->check_every && (n % opts->check_every == 0 || last);
+	struct canvas canvas;
+	int ret = present->ops->acquire(present, &canvas);
+
+	if (ret == 0) {
+		/* The last frame is not known in advance if a signal ends the program. */
+		ret = draw_submit(draw, present, &canvas, frame,
+				  check || (opts->png && (last || !opts->frames)));
+	}
+	if (ret == 0 && present->ops->show_early) {
+		ret = present->ops->show(present, &canvas);
+	}
+	if (ret == 0) {
+		ret = draw_wait(draw);
+	}
+	if (ret == 0 && check) {
+		draw_check(draw, frame);
+	}
+	if (ret == 0 && !present->ops->show_early) {
+		ret = present->ops->show(present, &canvas);
+	}
+	return ret;
+}
+
+static int run(struct draw *draw, struct present *present, const struct options *opts)
+{
+	int64_t next = report_now_ns();
+	int ret = 0;
+
+	for (uint64_t n = 0; !stopped && ret == 0 && (!opts->frames || n < opts->frames); n++) {
+		if (present->pace > 0) {
+			keep_pace(&next, present->pace);
+		}
+		ret = show_frame(draw, present, opts, n);
+	}
+	if (ret == -EINTR) {
+		ret = 0;
+	}
+	if (ret == 0 && present->ops->drain) {
+		ret = present->ops->drain(present);
+		ret = ret == -EINTR ? 0 : ret;
+	}
+	if (ret == 0 && opts->png && draw->vk->report->frames > 0) {
+		ret = picture_write(opts->png, draw->pixels.map, draw->width, draw->height);
+	}
+	return ret;
+}
+
+static struct present *create_present(struct vk *vk, const struct options *opts,
+				      struct report *report)
+{
+	switch (opts->wsi) {
+	case WSI_DIRECT:
+		return present_direct_create(vk, opts, report);
+	case WSI_DISPLAY:
+		return present_display_create(vk, opts, report);
+	case WSI_HEADLESS:
+		return present_headless_create(vk, opts, report);
+	}
+	return NULL;
+}
+
+static void say_start(const struct report *report, const struct draw *draw)
+{
+	fprintf(stderr, "%s: %ux%u", report->app, report->width, report->height);
+	if (report->refresh > 0) {
+		fprintf(stderr, " at %.2f Hz", report->refresh);
+	}
+	fprintf(stderr, ", %s: %s", report->wsi, report->path);
+	if (report->stride) {
+		fprintf(stderr, ", stride %u", report->stride);
+	}
+	fprintf(stderr, ", %u sample%s, %s\n", draw->samples, draw->samples > 1 ? "s" : "",
+		report->device);
+}
+
+static int draw_frames(struct vk *vk, const struct options *opts, struct report *report)
+{
+	const struct scene_ops *ops = opts->pattern ? &pattern_scene : &app_scene;
+	struct present *present = create_present(vk, opts, report);
+	struct draw draw = {0};
+	int ret;
+
+	if (!present) {
+		return -EIO;
+	}
+	ret = draw_init(&draw, vk, ops, present->width, present->height, opts);
+	if (ret == 0) {
+		say_start(report, &draw);
+		ret = run(&draw, present, opts);
+	}
+	draw_finish(&draw);
+	present->ops->destroy(present);
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opts;
+	struct report report;
+	struct vk vk;
+	int ret = options_parse(&opts, app_name, argc, argv);
+
+	if (ret <= 0) {
+		return ret < 0 ? 2 : 0;
+	}
+	catch_signals();
+	report_init(&report, app_name, options_wsi_name(opts.wsi));
+	ret = vk_init(&vk, opts.wsi, &report);
+	if (ret == 0) {
+		ret = draw_frames(&vk, &opts, &report);
+		vk_finish(&vk);
+	}
+	if (opts.json && report_write(&report, opts.json) < 0) {
+		ret = -EIO;
+	}
+	ret = ret < 0 || report.mismatches > 0 ? 1 : 0;
+	report_finish(&report);
+	return ret;
+}
