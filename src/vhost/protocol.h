@@ -142,6 +142,6 @@ union vhost_user_payload {
 	struct vhost_user_shmem_config shmem;
 	struct vhost_user_shmem_map map;
 	uint8_t bytes[VHOST_USER_MAX_PAYLOAD];
-};
+} __attribute__((packed));
 
 #endif
