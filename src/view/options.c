@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "view/options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static int check(struct view_options *options)
+{
+	enum log_level level;
+	if (!log_parse_level(options->log, &level)) {
+		fprintf(stderr, "hesper-view: --log cannot be '%s'; it is error, warn, info or "
+				"debug\n",
+			options->log);
+		return -EINVAL;
+	}
+	if (options->socket == NULL && !options->list_devices) {
+		fprintf(stderr, "hesper-view: no display to show. Fix: --socket PATH, the display "
+				"socket of hesperd or of QEMU's dbus display\n");
+		return -EINVAL;
+	}
+	const char *device = getenv("HESPER_DEVICE");
+	if (options->device == VIEW_ANY_DEVICE && device != NULL && device[0] != '\0') {
+		char *end;
+		unsigned long index = strtoul(device, &end, 10);
+		if (*end != '\0' || index >= VIEW_ANY_DEVICE) {
+			fprintf(stderr, "hesper-view: HESPER_DEVICE cannot be '%s'; it is a number "
+					"of --list-devices\n",
+				device);
+			return -EINVAL;
+		}
+		options->device = (uint32_t)index;
+	}
+	return 0;
+}
+
+int view_options_parse(struct view_options *options, int argc, char **argv)
+{
+	*options = (struct view_options){.title = "hesper",
+					 .log = "warn",
+					 .status_fd = VIEW_NO_FD,
+					 .device = VIEW_ANY_DEVICE};
+	const struct option_spec specs[] = {
+		{"socket", 's', OPTION_STRING, &options->socket, "PATH",
+		 "Display socket of hesperd", 0, 0},
+		{"console", 'c', OPTION_UINT, &options->console, "N", "Which console to show", 0,
+		 255},
+		{"headless", 0, OPTION_FLAG, &options->headless, NULL,
+		 "Draw into images instead of a window", 0, 0},
+		{"screenshot", 0, OPTION_STRING, &options->screenshot, "FILE.png",
+		 "Write the last presented picture here; SIGUSR1 writes it at once", 0, 0},
+		{"screenshot-at", 0, OPTION_UINT, &options->screenshot_at, "N",
+		 "Take the screenshot at the N-th presented frame instead", 1, 0},
+		{"frames", 'n', OPTION_UINT, &options->frames, "N",
+		 "Exit after N presented frames", 1, 0},
+		{"summary", 0, OPTION_STRING, &options->summary, "FILE.json",
+		 "Write what was measured here at the end", 0, 0},
+		{"title", 0, OPTION_STRING, &options->title, "TEXT", "First words of the title",
+		 0, 0},
+		{"log", 0, OPTION_STRING, &options->log, "LEVEL",
+		 "error, warn, info or debug", 0, 0},
+		{"wait", 0, OPTION_UINT, &options->wait_s, "SECONDS",
+		 "Wait so long for the socket to be there", 0, 86400},
+		{"size", 0, OPTION_SIZE, &options->size, "WIDTHxHEIGHT",
+		 "First size of the window", 1, 16384},
+		{"scale", 0, OPTION_CHOICE, &options->scale, "fit|1:1",
+		 "How the picture fills the window", 0, 0},
+		{"status-fd", 0, OPTION_UINT, &options->status_fd, "N",
+		 "Write a line of JSON to this descriptor each half second", 0, 65535},
+		{"device", 'd', OPTION_UINT, &options->device, "N",
+		 "Vulkan device, a number of --list-devices (or HESPER_DEVICE)", 0, 255},
+		{"list-devices", 0, OPTION_FLAG, &options->list_devices, NULL,
+		 "List the Vulkan devices and exit", 0, 0},
+	};
+	static const char *const notes[] = {
+		"Exits 0 when the window is closed, on SIGINT or SIGTERM, after --frames, or when "
+		"the server goes after it showed something; else 1.",
+		"HESPER_VALIDATE=1 runs under the Khronos validation layer and counts its messages "
+		"in the summary.",
+		NULL,
+	};
+	const struct option_table table = {
+		.program = "hesper-view",
+		.operands = "",
+		.summary = "Shows a virtual machine's display without copying its pictures",
+		.specs = specs,
+		.count = sizeof(specs) / sizeof(specs[0]),
+		.notes = notes,
+	};
+	int first = options_parse(&table, argc, argv);
+	if (first < 0) {
+		return first;
+	}
+	if (first < argc) {
+		fprintf(stderr, "hesper-view: '%s' is not understood; see --help\n", argv[first]);
+		return -EINVAL;
+	}
+	return check(options);
+}

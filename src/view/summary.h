@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_VIEW_SUMMARY_H
+#define HESPER_VIEW_SUMMARY_H
+
+#include <stdbool.h>
+
+#include "view/source.h"
+#include "view/stats.h"
+
+/* What the summary is about, beside the counters. */
+struct summary {
+	const struct stats *stats;
+	const struct vk *vk;
+	uint64_t dropped;
+	enum source_path path;
+	uint32_t width;		/* of the last picture; 0: there was none */
+	uint32_t height;
+	const struct format *format;
+};
+
+/* Writes JSON; the file appears whole or not at all. False after words in the log. */
+bool summary_write(const struct summary *summary, const char *path);
+
+/*
+ * One line of JSON about the live rate. Left out when fd would block: a reader that sleeps must
+ * not stop the picture.
+ */
+void summary_status(const struct summary *summary, int fd);
+
+#endif
