@@ -289,11 +289,15 @@ static void handle_ready(void *data)
 	int result;
 	while (channel->watch != NULL &&
 	       (result = message_read(channel->watch->fd, &channel->incoming)) != 0) {
+		if (result == -ENODATA) {
+			/* So a front end ends, too: the socket tells. */
+			log_info("the front end has closed the back-end channel");
+			close_channel(channel);
+			return;
+		}
 		if (result < 0 || !reply_makes_sense(channel, &channel->incoming)) {
 			log_error("the back-end channel is lost: %s",
-				  result == -ENODATA ? "the front end closed it"
-				  : result < 0       ? strerror(-result)
-						     : "a reply that was not asked for");
+				  result < 0 ? strerror(-result) : "a reply that was not asked for");
 			close_channel(channel);
 			return;
 		}

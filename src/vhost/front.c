@@ -49,6 +49,11 @@ static void update_events(struct front *front)
 	}
 }
 
+/* The reply is sent from its header on. */
+static_assert(offsetof(struct front, reply.payload) ==
+		      offsetof(struct front, reply.header) + sizeof(struct vhost_user_header),
+	      "no gap between header and payload");
+
 static void flush_reply(struct front *front)
 {
 	while (front->watch != NULL && front->reply.sent < front->reply.size) {

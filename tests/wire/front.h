@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_TESTS_WIRE_FRONT_H
+#define HESPER_TESTS_WIRE_FRONT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vhost/protocol.h"
+
+/*
+ * A scripted vhost-user front end: what QEMU and a guest's driver do, without either. It talks to
+ * a back end over a connected socket, in this process or another. One thread, blocking, every wait
+ * with a time limit; anything unexpected ends the running cmocka test with words. So call it from
+ * the test's own thread only.
+ *
+ * The guest: RAM is a memfd of one region, from WIRE_RAM_GPA. Each queue has a split ring of
+ * WIRE_RING_SIZE entries at a fixed place in it; the rest is for buffers (wire_alloc).
+ *
+ * The back-end channel is looked at whenever something is waited for that needs the device
+ * (wire_wait_used, wire_pump), never while a reply on the socket is awaited: as in QEMU.
+ */
+#define WIRE_MAX_QUEUES 8
+#define WIRE_RING_SIZE 256
+#define WIRE_MAX_WINDOWS 4096
+#define WIRE_RAM_GPA 0x40000000ull
+#define WIRE_WINDOW_GPA 0x800000000ull
+#define WIRE_USER_BASE 0x7e0000000000ull	/* user address = this + gpa */
+#define WIRE_TIMEOUT_MS 10000
+
+/* What the front end does with SHMEM_MAP and SHMEM_UNMAP. */
+enum wire_policy {
+	WIRE_ANSWER,		/* as QEMU: reply, then make it so, then send the new table */
+	WIRE_REFUSE,		/* reply 1 */
+	WIRE_HOLD,		/* read and count it, do not reply: see wire_release */
+};
+
+struct wire_ring {
+	int kick;
+	int call;
+	uint16_t avail_idx;
+	uint16_t used_seen;
+	uint16_t base;		/* for the next start */
+	uint64_t desc_gpa;
+	uint64_t avail_gpa;
+	uint64_t used_gpa;
+	uint16_t free[WIRE_RING_SIZE];		/* a stack of descriptors */
+	unsigned free_count;
+	uint16_t chain_length[WIRE_RING_SIZE];	/* of the chain at this head; 0: not in flight */
+	bool done[WIRE_RING_SIZE];		/* its used entry was seen */
+	uint32_t written[WIRE_RING_SIZE];
+};
+
+struct wire_window {
+	bool used;
+	uint64_t offset;
+	uint64_t size;
+	uint64_t fd_offset;
+	int fd;
+	uint8_t *map;		/* what the guest sees there */
+};
+
+struct wire_front {
+	int socket;
+	int channel;		/* our end; -1 before wire_hello */
+	unsigned queue_count;
+	uint64_t features;	/* acknowledged, without bit 30 */
+	uint64_t protocol_features;
+	int ram_fd;
+	uint8_t *ram;
+	uint64_t ram_size;
+	uint64_t allocated;	/* bytes of RAM */
+	struct wire_ring rings[WIRE_MAX_QUEUES];
+	bool started;
+
+	enum wire_policy policy;
+	struct wire_window *windows;	/* WIRE_MAX_WINDOWS */
+	unsigned maps;			/* requests seen */
+	unsigned unmaps;
+	unsigned barriers;
+	unsigned config_changes;
+	bool hold_barriers;		/* do not reply to barriers: see wire_release */
+	bool held;			/* a request waits for wire_release */
+	struct vhost_user_header held_header;
+	struct vhost_user_shmem_map held_map;
+	int held_fd;
+	/* Every back-end request before start or after stop is an error: QEMU would crash. */
+};
+
+/* Life. The socket belongs to the front end from here on. ram_size: bytes, a page multiple. */
+void wire_open(struct wire_front *front, int socket, unsigned queue_count, uint64_t ram_size);
+void wire_close(struct wire_front *front);
+
+/* Messages. Payload and fds stay the caller's. */
+void wire_send(struct wire_front *front, uint32_t request, uint32_t flags, const void *payload,
+	       uint32_t size, const int *fds, size_t fd_count);
+/* Waits for a reply to request, which must be well-formed; its payload size, at most max. */
+uint32_t wire_receive(struct wire_front *front, uint32_t request, void *payload, uint32_t max);
+/* Sends with NEED_REPLY; the answer: 0 is success. */
+uint64_t wire_acked(struct wire_front *front, uint32_t request, const void *payload, uint32_t size,
+		    const int *fds, size_t fd_count);
+uint64_t wire_get_u64(struct wire_front *front, uint32_t request);
+/* True when the back end closes the socket within the time limit, with nothing before. */
+bool wire_closed(struct wire_front *front);
+
+/* Config. */
+void wire_get_config(struct wire_front *front, uint32_t offset, void *bytes, uint32_t size);
+void wire_set_config(struct wire_front *front, uint32_t offset, const void *bytes, uint32_t size);
+
+/* QEMU's sequences (protocols §1.5), message for message. */
+void wire_hello(struct wire_front *front);	/* QEMU starts */
+void wire_start(struct wire_front *front, uint64_t features);	/* DRIVER_OK, or QMP cont */
+void wire_stop(struct wire_front *front);	/* QMP stop, or the first half of a reset */
+/*
+ * The other half: the guest's driver goes, comes back and makes fresh rings; windows are dropped.
+ * wire_start is next.
+ */
+void wire_reset(struct wire_front *front);
+/* SET_MEM_TABLE with RAM and as many windows as QEMU would send; the answer. */
+uint64_t wire_send_memory(struct wire_front *front);
+/* One step of wire_start. */
+void wire_set_ring(struct wire_front *front, unsigned queue);
+uint64_t wire_enable(struct wire_front *front, unsigned queue, bool enable);
+
+/* Guest memory: len bytes of RAM, 64-byte aligned, zeroed. Freed together. */
+uint64_t wire_alloc(struct wire_front *front, uint64_t len);
+void wire_free_all(struct wire_front *front);
+void *wire_at(struct wire_front *front, uint64_t gpa);
+
+struct wire_buffer {
+	uint64_t gpa;
+	uint32_t len;
+	bool writable;
+};
+
+/* Makes a chain available and kicks if the device asks for it. Returns its head. */
+uint16_t wire_submit(struct wire_front *front, unsigned queue, const struct wire_buffer *buffers,
+		     size_t count, bool indirect);
+/* Makes a chain available whose descriptors the caller wrote; kicks always. */
+void wire_submit_head(struct wire_front *front, unsigned queue, uint16_t head);
+void wire_kick(struct wire_front *front, unsigned queue);
+/* True when the chain at head is used (its descriptors are free again then); written: bytes. */
+bool wire_used(struct wire_front *front, unsigned queue, uint16_t head, uint32_t *written);
+/* Waits for it, by interrupt, serving the channel. Returns the bytes written. */
+uint32_t wire_wait_used(struct wire_front *front, unsigned queue, uint16_t head);
+/*
+ * A whole command: copies request into guest RAM, runs it as an indirect chain, copies the
+ * response out. Returns the bytes that the device says it wrote.
+ */
+uint32_t wire_command(struct wire_front *front, unsigned queue, const void *request,
+		      uint32_t request_size, void *response, uint32_t response_size);
+
+/* The channel: handles what comes within ms; false when nothing came. */
+bool wire_pump(struct wire_front *front, int ms);
+/* Handles back-end requests until *counter is value. */
+void wire_pump_until(struct wire_front *front, const unsigned *counter, unsigned value);
+/* Replies to the held request (0: as QEMU does it). */
+void wire_release(struct wire_front *front, uint64_t value);
+/* The window as the guest sees it: len bytes at offset in one mapping; NULL when not mapped. */
+uint8_t *wire_window_at(struct wire_front *front, uint64_t offset, uint64_t len);
+unsigned wire_window_count(const struct wire_front *front);
+
+#endif
