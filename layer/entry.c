@@ -169,14 +169,15 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL hm_GetInstanceProcAddr(VkInstance handl
 {
 	const struct command *command = command_find(
 	    instance_commands, sizeof(instance_commands) / sizeof(*instance_commands), name);
-	if (!handle) {
-		/* The loader asks for these before there is an instance. */
+	const struct instance *instance = handle ? instance_of(handle) : NULL;
+	if (!instance) {
+		/* The loader asks for these before there is an instance, even with the handle of
+		 * the one that is to be. */
 		bool global = command && (command->hook == (PFN_vkVoidFunction)hm_CreateInstance ||
 					  command->hook ==
 					      (PFN_vkVoidFunction)hm_GetInstanceProcAddr);
 		return global ? command->hook : NULL;
 	}
-	const struct instance *instance = instance_of(handle);
 	PFN_vkVoidFunction next = instance->next_proc(handle, name);
 	return command && next ? command->hook : next;
 }

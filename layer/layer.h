@@ -130,12 +130,12 @@ static inline uint64_t dispatch_key(void *handle)
 	return (uint64_t)(uintptr_t) *(void **)handle;
 }
 
-/* Never NULL for a handle that is alive. */
+/* Not NULL for a handle whose creation has returned. */
 struct instance *instance_of(void *instance_or_physical_device);
 struct device *device_of(void *device_or_queue);
 
-/* Probes on the first call. NULL when out of memory, or for an instance that is not `usable`:
- * treat it like one that is not active. */
+/* Probes on the first call. NULL when out of memory, for an instance that is not `usable`, and
+ * for what the probe itself asks: treat it like one that is not active. */
 struct physdev *physdev_of(VkPhysicalDevice handle);
 
 /* As physdev_of; NULL unless the layer works on this device. */

@@ -16,7 +16,11 @@
  * answer it well for memory that they then refuse (amdgpu takes anonymous memory only). So the
  * probe makes a device of its own, below this layer, and really imports one memfd into each of
  * the types. Two threads may probe at the same time: they find the same, and one result is kept.
+ *
+ * To make that device, the loader asks the whole chain, and so this layer again, for the device's
+ * extensions. On the thread that probes the layer is therefore not there: `probing`.
  */
+static _Thread_local bool probing;
 
 
 static bool physdev_has(const VkExtensionProperties *list, uint32_t count, const char *name)
@@ -275,7 +279,7 @@ struct physdev *physdev_of(VkPhysicalDevice handle)
 {
 	struct instance *instance = instance_of(handle);
 	struct physdev *physdev = map_get(&instance->physdevs, HANDLE_KEY(handle));
-	if (physdev || !instance->usable) {
+	if (physdev || !instance->usable || probing) {
 		return physdev;
 	}
 	struct physdev *made = calloc(1, sizeof(*made));
@@ -285,7 +289,9 @@ struct physdev *physdev_of(VkPhysicalDevice handle)
 	made->instance = instance;
 	made->handle = handle;
 	made->local_type = UINT32_MAX;
+	probing = true;
 	physdev_probe(made);
+	probing = false;
 	physdev = map_put_once(&instance->physdevs, HANDLE_KEY(handle), made);
 	if (physdev != made) {
 		free(made);
