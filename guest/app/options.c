@@ -171,7 +171,7 @@ static const struct option_row rows[] = {
 	 "direct: render apart and copy, even if rendering to LINEAR works"},
 	{"no-throttle", NULL, set_no_throttle, "flip as fast as the kernel allows"},
 	{"card", "PATH", set_card, "KMS device (default: the first with a connected screen)"},
-	{"json", "FILE", set_json, "write a summary; - is standard output"},
+	{"json", "FILE", set_json, "write a summary; - is standard output (default: $HESPER_JSON)"},
 	{"png", "FILE", set_png, "write the last frame as a picture"},
 };
 
@@ -201,7 +201,7 @@ int options_parse(struct options *opts, const char *app, int argc, char **argv)
 	struct option longs[ROWS + 2] = {0};
 	int index, c;
 
-	*opts = (struct options){.still = -1};
+	*opts = (struct options){.still = -1, .json = getenv("HESPER_JSON")};
 	for (size_t i = 0; i < ROWS; i++) {
 		longs[i].name = rows[i].name;
 		longs[i].has_arg = !rows[i].value            ? no_argument
