@@ -19,6 +19,11 @@ bool config_is(const char *name)
 	return config && strcmp(config, name) == 0;
 }
 
+bool config_is_masked(void)
+{
+	return config_is("masked") || config_is("bare");
+}
+
 /* What a driver that imports memory says of a resource that was not made external: Venus's guests
  * do that all the time, because virglrenderer exports all that is HOST_VISIBLE. */
 static bool is_filtered(const char *id)

@@ -34,6 +34,9 @@ struct gpu {
 /* Whether run.sh was asked for that arrangement of layers. */
 bool config_is(const char *name);
 
+/* Whether our layer is above tests/fake/mask_layer.c. */
+bool config_is_masked(void);
+
 void gpu_open(struct gpu *gpu);
 /* Destroys all (the device if not NULL); fails when the validation layer had anything to say. */
 void gpu_close(struct gpu *gpu);

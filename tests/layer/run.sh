@@ -6,6 +6,7 @@
 # CONFIG   above    the validation layer above ours: is the application's view of it valid Vulkan?
 #          below    the validation layer below ours: is what the layer does to the driver valid?
 #          masked   above, and below ours a layer that makes lavapipe look like a discrete GPU
+#          bare     the same without the validation layer
 #          plain    only ours: as hesperd starts the render server
 #          native   no layer at all
 set -euo pipefail
@@ -24,6 +25,7 @@ case $config in
 above) layers=$validation:$ours ;;
 below) layers=$ours:$validation ;;
 masked) layers=$validation:$ours:VK_LAYER_HESPER_test_mask ;;
+bare) layers=$ours:VK_LAYER_HESPER_test_mask ;;
 plain) layers=$ours ;;
 native) layers= ;;
 *) echo "unknown configuration $config" >&2; exit 2 ;;

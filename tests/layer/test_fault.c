@@ -134,7 +134,7 @@ static void test_bad_imports(void **state)
 /* The driver refuses the host pointer: the Nth one, by the mask. */
 static void test_driver_refuses(void **state)
 {
-	if (!config_is("masked")) {
+	if (!config_is_masked()) {
 		skip();
 	}
 	setenv("HESPER_MASK_FAIL_ALLOCATION", "2", 1);

@@ -117,6 +117,11 @@ static void *present_often(void *arg)
 
 static void test_threads(void **state)
 {
+	if (!config_is("plain") && !config_is("bare")) {
+		/* The validation layer (1.4.309) thinks that a semaphore is still signalled when
+		 * it is exported after the signal has completed, not before. */
+		skip();
+	}
 	struct gpu gpu;
 	gpu_open(&gpu);
 	pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
