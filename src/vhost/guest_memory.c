@@ -150,11 +150,11 @@ bool guest_memory_same(const struct guest_memory *memory, const struct guest_reg
 	if (memory->count != count) {
 		return false;
 	}
-	/* Regions do not overlap, so gpa finds at most one: order does not matter. */
+	/* In any order. Ours do not overlap, so if each is among the new ones, those are all. */
 	for (size_t i = 0; i < count; i++) {
 		bool found = false;
 		for (size_t k = 0; k < count && !found; k++) {
-			found = same_region(&memory->regions[k], &regions[i], fds[i]);
+			found = same_region(&memory->regions[i], &regions[k], fds[k]);
 		}
 		if (!found) {
 			return false;
