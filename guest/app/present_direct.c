@@ -202,7 +202,11 @@ static int add_framebuffer(struct direct *direct, struct kms_fb *fb, VkDeviceMem
 static int add_linear_image(struct direct *direct, struct direct_buffer *buffer,
 			    const struct vk_image_info *info)
 {
-	VkImageSubresource whole = {.aspectMask = VK_IMAGE_ASPECT_COLOR_BIT};
+	VkImageSubresource whole = {
+		.aspectMask = info->tiling == VK_IMAGE_TILING_LINEAR
+				      ? VK_IMAGE_ASPECT_COLOR_BIT
+				      : VK_IMAGE_ASPECT_MEMORY_PLANE_0_BIT_EXT,
+	};
 	VkSubresourceLayout layout;
 	int ret = vk_image_init(direct->vk, &buffer->image, info);
 
@@ -237,8 +241,12 @@ static int make_buffers(struct direct *direct, const struct options *opts)
 	};
 	int ret = 0;
 
+	if (vk_linear_render_works(direct->vk, info.format, info.width, info.height,
+				   VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT, info.usage)) {
+		info.tiling = VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT;
+	}
 	direct->copy = opts->copy || !vk_linear_render_works(direct->vk, info.format, info.width,
-							     info.height, info.usage);
+							     info.height, info.tiling, info.usage);
 	if (direct->copy) {
 		info.tiling = VK_IMAGE_TILING_OPTIMAL;
 		info.export_dma_buf = false;

@@ -219,7 +219,7 @@ static int pick_device(struct vk *vk, enum wsi wsi)
 static int create_device(struct vk *vk, enum wsi wsi)
 {
 	float priority = 1.0f;
-	const char *names[MAX_EXTENSIONS + 1] = {NULL};
+	const char *names[MAX_EXTENSIONS + 2] = {NULL};
 	uint32_t count = count_names(needs[wsi].device);
 	VkDeviceQueueCreateInfo queue = {
 		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -246,6 +246,11 @@ static int create_device(struct vk *vk, enum wsi wsi)
 	    has_extension(vk->physical, VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME)) {
 		names[count++] = VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME;
 		vk->outside_family = VK_QUEUE_FAMILY_FOREIGN_EXT;
+	}
+	if (wsi == WSI_DIRECT &&
+	    has_extension(vk->physical, VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NAME)) {
+		names[count++] = VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NAME;
+		vk->modifiers = true;
 	}
 	info.enabledExtensionCount = count;
 	return vk_check(vk, vkCreateDevice(vk->physical, &info, NULL, &vk->device),

@@ -19,6 +19,7 @@ struct vk {
 	VkCommandPool pool;
 	VkPhysicalDeviceMemoryProperties memory;
 	bool is_cpu;
+	bool modifiers; /* VK_EXT_image_drm_format_modifier is enabled */
 	uint32_t outside_family; /* where exported memory is released to: FOREIGN or EXTERNAL */
 	struct report *report; /* borrowed */
 };
@@ -74,9 +75,13 @@ void vk_buffer_finish(struct vk *vk, struct vk_buffer *buffer);
 /* A new dma-buf fd of exportable memory (the caller's), or a negative errno (reported). */
 int vk_export_dma_buf(struct vk *vk, VkDeviceMemory memory);
 
-/* Whether LINEAR images of that kind can be attachments and be exported; then usage works. */
+/*
+ * Whether LINEAR images of that kind can be attachments and be exported; then usage works. tiling:
+ * LINEAR, or DRM_FORMAT_MODIFIER with the LINEAR modifier, which is the only one of the two that
+ * Venus exports.
+ */
 bool vk_linear_render_works(struct vk *vk, VkFormat format, uint32_t width, uint32_t height,
-			    VkImageUsageFlags usage);
+			    VkImageTiling tiling, VkImageUsageFlags usage);
 
 /* One pipeline barrier on the whole of a colour image. */
 void vk_image_barrier(VkCommandBuffer cmd, const VkImageMemoryBarrier2 *barrier);

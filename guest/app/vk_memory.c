@@ -69,11 +69,19 @@ static int create_view(struct vk *vk, struct vk_image *image, const struct vk_im
 			"vkCreateImageView");
 }
 
+static const uint64_t linear_modifier = 0; /* DRM_FORMAT_MOD_LINEAR */
+
 int vk_image_init(struct vk *vk, struct vk_image *image, const struct vk_image_info *info)
 {
+	VkImageDrmFormatModifierListCreateInfoEXT modifiers = {
+		.sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
+		.drmFormatModifierCount = 1,
+		.pDrmFormatModifiers = &linear_modifier,
+	};
+	VkExternalMemoryImageCreateInfo external = external_image;
 	VkImageCreateInfo create = {
 		.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-		.pNext = info->export_dma_buf ? &external_image : NULL,
+		.pNext = info->export_dma_buf ? &external : NULL,
 		.imageType = VK_IMAGE_TYPE_2D,
 		.format = info->format,
 		.extent = {info->width, info->height, 1},
@@ -86,6 +94,9 @@ int vk_image_init(struct vk *vk, struct vk_image *image, const struct vk_image_i
 	VkMemoryRequirements needed;
 	int ret;
 
+	if (info->tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT) {
+		external.pNext = &modifiers;
+	}
 	*image = (struct vk_image){0};
 	ret = vk_check(vk, vkCreateImage(vk->device, &create, NULL, &image->image),
 		       "vkCreateImage");
@@ -184,10 +195,16 @@ int vk_export_dma_buf(struct vk *vk, VkDeviceMemory memory)
 }
 
 bool vk_linear_render_works(struct vk *vk, VkFormat format, uint32_t width, uint32_t height,
-			    VkImageUsageFlags usage)
+			    VkImageTiling tiling, VkImageUsageFlags usage)
 {
+	VkPhysicalDeviceImageDrmFormatModifierInfoEXT modifier = {
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
+		.drmFormatModifier = linear_modifier,
+	};
+	bool by_modifier = tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT;
 	VkPhysicalDeviceExternalImageFormatInfo external = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+		.pNext = by_modifier ? &modifier : NULL,
 		.handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
 	};
 	VkPhysicalDeviceImageFormatInfo2 info = {
@@ -195,7 +212,7 @@ bool vk_linear_render_works(struct vk *vk, VkFormat format, uint32_t width, uint
 		.pNext = &external,
 		.format = format,
 		.type = VK_IMAGE_TYPE_2D,
-		.tiling = VK_IMAGE_TILING_LINEAR,
+		.tiling = tiling,
 		.usage = usage,
 	};
 	VkExternalImageFormatProperties external_props = {
@@ -206,6 +223,9 @@ bool vk_linear_render_works(struct vk *vk, VkFormat format, uint32_t width, uint
 		.pNext = &external_props,
 	};
 
+	if (by_modifier && !vk->modifiers) {
+		return false;
+	}
 	if (vkGetPhysicalDeviceImageFormatProperties2(vk->physical, &info, &props) < 0) {
 		return false;
 	}
