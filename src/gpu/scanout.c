@@ -71,6 +71,16 @@ static void count_blob_path(struct gpu *gpu, struct gpu_scanout *scanout, bool b
 	}
 }
 
+void scanout_excuse_copy(struct gpu *gpu, uint32_t resource, uint64_t bytes)
+{
+	for (unsigned i = 0; i < gpu->options.heads; i++) {
+		if (gpu->scanouts[i].resource == resource) {
+			return;
+		}
+	}
+	gpu->copied_mark += bytes;
+}
+
 uint64_t gpu_copied_on_blob_path(const struct gpu *gpu)
 {
 	uint64_t copied = gpu->copied_on_blob_path;

@@ -248,6 +248,11 @@ void scanout_flush(struct gpu_command *command);
 void scanout_init(struct gpu *gpu, unsigned head);
 /* The id means nothing any more; a head that shows the resource goes on showing its memory. */
 void scanout_forget_resource(struct gpu *gpu, uint32_t resource);
+/*
+ * bytes were copied into a 2D resource: unless a head shows it, the blob path has no part in
+ * that (Linux fills its text console before it comes back on).
+ */
+void scanout_excuse_copy(struct gpu *gpu, uint32_t resource, uint64_t bytes);
 /* Blank, now: the device was reset. */
 void scanout_reset(struct gpu *gpu, unsigned head);
 

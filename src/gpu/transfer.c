@@ -69,5 +69,6 @@ void transfer_to_host_2d(struct gpu_command *command)
 		}
 	}
 	counter_add(COUNTER_TRANSFERS_2D, 1);
+	scanout_excuse_copy(command->gpu, resource->id, row * rect.height);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
