@@ -132,7 +132,7 @@ static int on_scanout(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	struct listener *listener = data;
 	const sd_bus_error *refusal = sd_bus_message_get_error(reply);
-	if (refusal == NULL || !listener->told) {
+	if (refusal == NULL || !listener->told || sd_bus_is_open(listener->bus.bus) <= 0) {
 		return 0;
 	}
 	if (listener->path == LISTENER_DATA) {

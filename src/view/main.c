@@ -126,6 +126,20 @@ static void on_event(struct view *view, struct view_event *event)
 	view->done |= event->quit;
 }
 
+/* The window changed: what it shows must be drawn again, unless a new picture just was. */
+static void redraw(struct view *view, bool drawn)
+{
+	const struct presenter_ops *ops = view->presenter->ops;
+	if (ops->redraw == NULL || !ops->redraw(view->presenter) || drawn) {
+		return;
+	}
+	if (view->shown.memory != NULL) {
+		show(view, &view->shown);
+	} else if (ops->blank != NULL) {
+		ops->blank(view->presenter);
+	}
+}
+
 static struct summary summarize(struct view *view)
 {
 	return (struct summary){.stats = &view->stats,
@@ -163,10 +177,7 @@ static void run(struct view *view)
 		}
 		view_bus_take(view->bus, &event);
 		on_event(view, &event);
-		if (ops->redraw != NULL && ops->redraw(view->presenter) && !event.has_update &&
-		    view->shown.memory != NULL) {
-			show(view, &view->shown);
-		}
+		redraw(view, event.has_update);
 		tick(view);
 	}
 }

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HESPER_VIEW_SWAPCHAIN_H
+#define HESPER_VIEW_SWAPCHAIN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "view/vk.h"
+
+#define SWAPCHAIN_MAX_IMAGES 16
+
+/* vk->surface's images. Main thread. A window's size changes are states here, not errors. */
+struct swapchain {
+	struct vk *vk;
+	VkSwapchainKHR handle;	/* VK_NULL_HANDLE until the first acquire */
+	VkFormat format;
+	VkExtent2D extent;
+	uint32_t count;
+	VkImage images[SWAPCHAIN_MAX_IMAGES];
+	VkSemaphore drawn[SWAPCHAIN_MAX_IMAGES];
+	VkSemaphore acquired;
+	bool stale;		/* out of date: the next acquire makes another one */
+};
+
+enum swapchain_result {
+	SWAPCHAIN_READY,
+	SWAPCHAIN_NO_AREA,	/* the window has none, e.g. it is minimized */
+	SWAPCHAIN_TIMEOUT,	/* the display keeps all images, e.g. the window is covered */
+	SWAPCHAIN_FAILED,	/* said in the log */
+};
+
+/*
+ * The next image to draw into, undefined in content and layout; to be waited for by
+ * swapchain->acquired. Makes or remakes the swapchain first when it has to; width and height are
+ * used where the window system leaves the size to us. Blocks for at most timeout_ns.
+ */
+enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t width,
+					uint32_t height, uint64_t timeout_ns, uint32_t *index);
+
+/*
+ * Ends and submits vk->commands, waits until the GPU is done, and shows the image, which the
+ * commands left in vk_use_presented. False after words in the log.
+ */
+bool swapchain_present(struct swapchain *swapchain, uint32_t index);
+
+void swapchain_finish(struct swapchain *swapchain);
+
+#endif
