@@ -8,7 +8,7 @@
 
 struct chain_storage {
 	struct virtqueue_chain chain;
-	struct list link;	/* in virtqueue.kept */
+	struct list link; /* in virtqueue.kept */
 	uint32_t written;
 	struct iovec iov[];
 };

@@ -43,7 +43,7 @@ void channel_init(struct channel *channel, uv_loop_t *loop, uint8_t window_id)
 static struct mapping *find_mapping(const struct channel *channel, uint64_t offset, uint64_t size)
 {
 	struct list *item;
-	list_for_each(item, &channel->mappings) {
+	list_for_each (item, &channel->mappings) {
 		struct mapping *mapping = container_of(item, struct mapping, link);
 		if (mapping->confirmed && mapping->offset == offset && mapping->size == size) {
 			return mapping;
@@ -93,7 +93,7 @@ size_t channel_mapped(const struct channel *channel)
 {
 	size_t count = 0;
 	struct list *item;
-	list_for_each(item, &channel->mappings) {
+	list_for_each (item, &channel->mappings) {
 		count += container_of(item, struct mapping, link)->confirmed;
 	}
 	return count;
@@ -110,7 +110,7 @@ bool channel_is_window(const struct channel *channel, const struct guest_region 
 		return false;
 	}
 	struct list *item;
-	list_for_each(item, &channel->mappings) {
+	list_for_each (item, &channel->mappings) {
 		const struct mapping *mapping = container_of(item, struct mapping, link);
 		if (mapping->device == info.st_dev && mapping->inode == info.st_ino &&
 		    region->mmap_offset >= mapping->fd_offset && region->size <= mapping->size &&
@@ -240,7 +240,8 @@ static void handle_request_reply(struct channel *channel, uint64_t value)
 {
 	const struct window_request *request = channel->request;
 	if (value != 0) {
-		log_limited(LOG_WARN, "the front end refused to %s %#llx bytes at %#llx of the window",
+		log_limited(LOG_WARN,
+			    "the front end refused to %s %#llx bytes at %#llx of the window",
 			    request->map ? "map" : "unmap", (unsigned long long)request->size,
 			    (unsigned long long)request->offset);
 		if (request->map) {
@@ -297,7 +298,8 @@ static void handle_ready(void *data)
 		}
 		if (result < 0 || !reply_makes_sense(channel, &channel->incoming)) {
 			log_error("the back-end channel is lost: %s",
-				  result < 0 ? strerror(-result) : "a reply that was not asked for");
+				  result < 0 ? strerror(-result)
+					     : "a reply that was not asked for");
 			close_channel(channel);
 			return;
 		}

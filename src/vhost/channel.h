@@ -12,7 +12,7 @@
 struct mapping;
 
 enum channel_stage {
-	CHANNEL_NOTHING,	/* no request */
+	CHANNEL_NOTHING, /* no request */
 	CHANNEL_REQUEST_DUE,
 	CHANNEL_REQUEST_SENT,
 	CHANNEL_BARRIER_DUE,
@@ -21,19 +21,19 @@ enum channel_stage {
 
 struct channel {
 	uv_loop_t *loop;
-	struct watch *watch;		/* NULL: no channel */
+	struct watch *watch; /* NULL: no channel */
 	struct message incoming;
 	bool open;
-	bool acked;			/* requests can be made and are replied to */
-	bool windows;			/* SHMEM and fds were negotiated */
+	bool acked; /* requests can be made and are replied to */
+	bool windows; /* SHMEM and fds were negotiated */
 	uint8_t window_id;
-	uint32_t outstanding;		/* request id that a reply is expected for, or 0 */
+	uint32_t outstanding; /* request id that a reply is expected for, or 0 */
 	bool config_due;
-	bool config_replies;		/* REPLY_ACK: CONFIG_CHANGE counts as outstanding */
+	bool config_replies; /* REPLY_ACK: CONFIG_CHANGE counts as outstanding */
 	enum channel_stage stage;
-	struct window_request *request;	/* of stage */
-	struct mapping *mapping;	/* that the request makes or ends */
-	struct list mappings;		/* struct mapping */
+	struct window_request *request; /* of stage */
+	struct mapping *mapping; /* that the request makes or ends */
+	struct list mappings; /* struct mapping */
 };
 
 void channel_init(struct channel *channel, uv_loop_t *loop, uint8_t window_id);

@@ -43,7 +43,7 @@ static void disconnect(struct front *front, int error)
 static void update_events(struct front *front)
 {
 	if (front->watch != NULL) {
-		watch_events(front->watch, front->asking          ? 0
+		watch_events(front->watch, front->asking           ? 0
 					   : front->reply.size > 0 ? UV_WRITABLE
 								   : UV_READABLE);
 	}
@@ -93,7 +93,8 @@ static void handle_socket(void *data)
 	struct front *front = data;
 	flush_reply(front);
 	for (unsigned i = 0; i < MESSAGES_PER_TURN && front->watch != NULL && !front->asking &&
-			     front->reply.size == 0; i++) {
+			     front->reply.size == 0;
+	     i++) {
 		int result = message_read(front->watch->fd, &front->incoming);
 		if (result == 0) {
 			break;
@@ -266,7 +267,7 @@ int front_create(struct vhost *vhost, int fd, struct front **out, pthread_t *thr
 	*out = front;
 	return 0;
 fail_watch:
-	front->watch->fd = -1;	/* stays the caller's */
+	front->watch->fd = -1; /* stays the caller's */
 	watch_destroy(front->watch, NULL, NULL);
 fail_inbox:
 	mailbox_close(&front->inbox, NULL, NULL);

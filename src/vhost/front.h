@@ -10,11 +10,11 @@
  * and for posting to its inbox.
  */
 struct front {
-	struct vhost *vhost;		/* only its inbox may be touched */
+	struct vhost *vhost; /* only its inbox may be touched */
 	uv_loop_t loop;
 	struct mailbox inbox;
 	struct letter quit;
-	struct watch *watch;		/* the vhost-user socket; NULL when it is closed */
+	struct watch *watch; /* the vhost-user socket; NULL when it is closed */
 	struct message incoming;
 	struct {
 		size_t size;
@@ -22,9 +22,9 @@ struct front {
 		struct vhost_user_header header;
 		union vhost_user_payload payload;
 	} reply;
-	struct note farewell;		/* NOTE_DISCONNECTED */
+	struct note farewell; /* NOTE_DISCONNECTED */
 	struct ask ask;
-	bool asking;			/* the device thread has the ask; the message waits */
+	bool asking; /* the device thread has the ask; the message waits */
 	struct channel channel;
 
 	/* What the front end has been told, or has told. */
@@ -37,7 +37,7 @@ struct front {
 	uint8_t config[VHOST_MAX_CONFIG];
 	uint64_t features;
 	struct ring_setup rings[VHOST_MAX_QUEUES];
-	struct guest_memory *memory;	/* its own reference */
+	struct guest_memory *memory; /* its own reference */
 	bool running;
 
 	/* Since the last stop: see struct ask. */

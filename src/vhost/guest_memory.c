@@ -12,13 +12,13 @@ struct mapped_region {
 	struct guest_region region;
 	dev_t device;
 	ino_t inode;
-	uint8_t *host;		/* of gpa */
+	uint8_t *host; /* of gpa */
 	void *map;
 	size_t map_size;
 };
 
 struct guest_memory {
-	atomic_uint references;	/* the front and the device thread hold some each */
+	atomic_uint references; /* the front and the device thread hold some each */
 	size_t count;
 	struct mapped_region regions[];
 };
@@ -94,7 +94,8 @@ static int map_region(struct mapped_region *mapped, const struct guest_region *r
 struct guest_memory *guest_memory_create(const struct guest_region *regions, const int *fds,
 					 size_t count, int *error)
 {
-	struct guest_memory *memory = calloc(1, sizeof(*memory) + count * sizeof(memory->regions[0]));
+	struct guest_memory *memory =
+		calloc(1, sizeof(*memory) + count * sizeof(memory->regions[0]));
 	if (memory == NULL) {
 		*error = -ENOMEM;
 		return NULL;
@@ -134,7 +135,8 @@ void guest_memory_unref(struct guest_memory *memory)
 	free(memory);
 }
 
-static bool same_region(const struct mapped_region *mapped, const struct guest_region *region, int fd)
+static bool same_region(const struct mapped_region *mapped, const struct guest_region *region,
+			int fd)
 {
 	const struct guest_region *old = &mapped->region;
 	struct stat info;

@@ -18,9 +18,9 @@ struct guest_memory;
 /* As in a SET_MEM_TABLE message; vhost-user "Memory region description". */
 struct guest_region {
 	uint64_t gpa;
-	uint64_t size;		/* bytes */
-	uint64_t user_addr;	/* front end's address: rings are given in these */
-	uint64_t mmap_offset;	/* bytes into the fd */
+	uint64_t size; /* bytes */
+	uint64_t user_addr; /* front end's address: rings are given in these */
+	uint64_t mmap_offset; /* bytes into the fd */
 };
 
 /*

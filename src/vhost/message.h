@@ -14,10 +14,10 @@
 struct message {
 	struct vhost_user_header header;
 	union vhost_user_payload payload;
-	size_t have;		/* bytes of header and payload read so far */
+	size_t have; /* bytes of header and payload read so far */
 	int fds[VHOST_USER_MAX_FDS];
 	size_t fd_count;
-	bool fds_lost;		/* more came than fit; those were closed */
+	bool fds_lost; /* more came than fit; those were closed */
 };
 
 void message_init(struct message *message);

@@ -20,7 +20,7 @@
 struct vhost_user_header {
 	uint32_t request;
 	uint32_t flags;
-	uint32_t size;		/* payload bytes */
+	uint32_t size; /* payload bytes */
 } __attribute__((packed));
 static_assert(sizeof(struct vhost_user_header) == 12, "wire layout");
 
@@ -104,7 +104,7 @@ static_assert(sizeof(struct vhost_user_vring_addr) == 40, "wire layout");
 #define VHOST_USER_VRING_NO_FD (1ull << 8)
 
 #define VHOST_USER_CONFIG_HEADER 12
-#define VHOST_USER_CONFIG_BYTES 256	/* QEMU: VHOST_USER_MAX_CONFIG_SIZE */
+#define VHOST_USER_CONFIG_BYTES 256 /* QEMU: VHOST_USER_MAX_CONFIG_SIZE */
 struct vhost_user_config {
 	uint32_t offset;
 	uint32_t size;
@@ -114,9 +114,9 @@ struct vhost_user_config {
 static_assert(sizeof(struct vhost_user_config) == 268, "wire layout");
 
 struct vhost_user_shmem_config {
-	uint32_t count;		/* of sizes that are not 0 */
+	uint32_t count; /* of sizes that are not 0 */
 	uint32_t padding;
-	uint64_t sizes[VHOST_USER_MAX_SHMEM_REGIONS];	/* indexed by id */
+	uint64_t sizes[VHOST_USER_MAX_SHMEM_REGIONS]; /* indexed by id */
 } __attribute__((packed));
 static_assert(sizeof(struct vhost_user_shmem_config) == 2056, "wire layout");
 
@@ -125,7 +125,7 @@ struct vhost_user_shmem_map {
 	uint8_t id;
 	uint8_t padding[7];
 	uint64_t fd_offset;
-	uint64_t offset;	/* in the window */
+	uint64_t offset; /* in the window */
 	uint64_t size;
 	uint64_t flags;
 } __attribute__((packed));

@@ -225,8 +225,8 @@ static int stop_rings(struct front *front, int stop)
 static int set_vring_num(struct front *front, struct message *message)
 {
 	const struct vhost_user_vring_state *state = &message->payload.state;
-	if (bad_index(front, state->index) || state->num == 0 ||
-	    state->num > VHOST_USER_MAX_RING || (state->num & (state->num - 1)) != 0) {
+	if (bad_index(front, state->index) || state->num == 0 || state->num > VHOST_USER_MAX_RING ||
+	    (state->num & (state->num - 1)) != 0) {
 		return -EINVAL;
 	}
 	front->rings[state->index].setup.num = (uint16_t)state->num;
@@ -352,10 +352,10 @@ struct request {
 	uint32_t max_size;
 	uint8_t min_fds;
 	uint8_t max_fds;
-	bool replies;		/* has a reply of its own */
+	bool replies; /* has a reply of its own */
 };
 
-#define ID(name) [VHOST_USER_##name] = {#name
+#define REQUEST(id, function, ...) [VHOST_USER_##id] = {#id, function, __VA_ARGS__}
 #define SIZE(size) (size), (size)
 #define STATE sizeof(struct vhost_user_vring_state)
 #define ADDR sizeof(struct vhost_user_vring_addr)
@@ -363,28 +363,28 @@ struct request {
 #define CONFIG VHOST_USER_CONFIG_HEADER, sizeof(struct vhost_user_config)
 #define TABLE 8, sizeof(struct vhost_user_memory_table)
 
+/* Payload size min and max, fds min and max, own reply. */
 static const struct request requests[] = {
-	/* name, function, payload size min and max, fds min and max, own reply */
-	ID(GET_FEATURES), get_features, SIZE(0), 0, 0, true},
-	ID(SET_FEATURES), set_features, SIZE(U64), 0, 0, false},
-	ID(SET_OWNER), set_owner, SIZE(0), 0, 0, false},
-	ID(RESET_OWNER), set_owner, SIZE(0), 0, 0, false},
-	ID(SET_MEM_TABLE), set_mem_table, TABLE, 0, VHOST_USER_MAX_FDS, false},
-	ID(SET_VRING_NUM), set_vring_num, SIZE(STATE), 0, 0, false},
-	ID(SET_VRING_ADDR), set_vring_addr, SIZE(ADDR), 0, 0, false},
-	ID(SET_VRING_BASE), set_vring_base, SIZE(STATE), 0, 0, false},
-	ID(GET_VRING_BASE), get_vring_base, SIZE(STATE), 0, 0, true},
-	ID(SET_VRING_KICK), set_vring_kick, SIZE(U64), 0, 1, false},
-	ID(SET_VRING_CALL), set_vring_call, SIZE(U64), 0, 1, false},
-	ID(SET_VRING_ERR), set_vring_err, SIZE(U64), 0, 1, false},
-	ID(GET_PROTOCOL_FEATURES), get_protocol_features, SIZE(0), 0, 0, true},
-	ID(SET_PROTOCOL_FEATURES), set_protocol_features, SIZE(U64), 0, 0, false},
-	ID(GET_QUEUE_NUM), get_queue_num, SIZE(0), 0, 0, true},
-	ID(SET_VRING_ENABLE), set_vring_enable, SIZE(STATE), 0, 0, false},
-	ID(SET_BACKEND_REQ_FD), set_backend_req_fd, SIZE(0), 1, 1, false},
-	ID(GET_CONFIG), get_config, CONFIG, 0, 0, true},
-	ID(SET_CONFIG), set_config, CONFIG, 0, 0, false},
-	ID(GET_SHMEM_CONFIG), get_shmem_config, SIZE(0), 0, 0, true},
+	REQUEST(GET_FEATURES, get_features, SIZE(0), 0, 0, true),
+	REQUEST(SET_FEATURES, set_features, SIZE(U64), 0, 0, false),
+	REQUEST(SET_OWNER, set_owner, SIZE(0), 0, 0, false),
+	REQUEST(RESET_OWNER, set_owner, SIZE(0), 0, 0, false),
+	REQUEST(SET_MEM_TABLE, set_mem_table, TABLE, 0, VHOST_USER_MAX_FDS, false),
+	REQUEST(SET_VRING_NUM, set_vring_num, SIZE(STATE), 0, 0, false),
+	REQUEST(SET_VRING_ADDR, set_vring_addr, SIZE(ADDR), 0, 0, false),
+	REQUEST(SET_VRING_BASE, set_vring_base, SIZE(STATE), 0, 0, false),
+	REQUEST(GET_VRING_BASE, get_vring_base, SIZE(STATE), 0, 0, true),
+	REQUEST(SET_VRING_KICK, set_vring_kick, SIZE(U64), 0, 1, false),
+	REQUEST(SET_VRING_CALL, set_vring_call, SIZE(U64), 0, 1, false),
+	REQUEST(SET_VRING_ERR, set_vring_err, SIZE(U64), 0, 1, false),
+	REQUEST(GET_PROTOCOL_FEATURES, get_protocol_features, SIZE(0), 0, 0, true),
+	REQUEST(SET_PROTOCOL_FEATURES, set_protocol_features, SIZE(U64), 0, 0, false),
+	REQUEST(GET_QUEUE_NUM, get_queue_num, SIZE(0), 0, 0, true),
+	REQUEST(SET_VRING_ENABLE, set_vring_enable, SIZE(STATE), 0, 0, false),
+	REQUEST(SET_BACKEND_REQ_FD, set_backend_req_fd, SIZE(0), 1, 1, false),
+	REQUEST(GET_CONFIG, get_config, CONFIG, 0, 0, true),
+	REQUEST(SET_CONFIG, set_config, CONFIG, 0, 0, false),
+	REQUEST(GET_SHMEM_CONFIG, get_shmem_config, SIZE(0), 0, 0, true),
 };
 static_assert(sizeof(requests) / sizeof(requests[0]) == VHOST_USER_REQUEST_END,
 	      "GET_SHMEM_CONFIG is the last request known");
@@ -397,9 +397,9 @@ static const struct request *find_request(uint32_t id)
 static bool well_formed(const struct request *request, const struct message *message)
 {
 	return message->header.size >= request->min_size &&
-	       message->header.size <= request->max_size &&
-	       message->fd_count >= request->min_fds && message->fd_count <= request->max_fds &&
-	       !message->fds_lost && (message->header.flags & VHOST_USER_REPLY) == 0;
+	       message->header.size <= request->max_size && message->fd_count >= request->min_fds &&
+	       message->fd_count <= request->max_fds && !message->fds_lost &&
+	       (message->header.flags & VHOST_USER_REPLY) == 0;
 }
 
 /* The message is done: makes the reply, if one is due, and clears the way for the next message. */

@@ -21,7 +21,7 @@ enum virtqueue_state {
 /* Where a ring is, as the front end set it. Addresses are the front end's. */
 struct virtqueue_setup {
 	uint16_t num;
-	uint16_t base;		/* next available index */
+	uint16_t base; /* next available index */
 	uint64_t desc;
 	uint64_t avail;
 	uint64_t used;
@@ -30,7 +30,7 @@ struct virtqueue_setup {
 struct virtqueue {
 	unsigned index;
 	enum virtqueue_state state;
-	bool broken;		/* the guest broke the rules; until reset */
+	bool broken; /* the guest broke the rules; until reset */
 	bool event_idx;
 	bool indirect;
 	struct virtqueue_setup setup;
@@ -42,16 +42,16 @@ struct virtqueue {
 
 	uint16_t last_avail;
 	uint16_t used_idx;
-	uint16_t signalled;	/* used_idx at the last interrupt decision */
-	bool signal_due;	/* interrupt at the next decision whatever the indices say */
-	uint64_t generation;	/* of the device: counts resets */
-	uint64_t popped;	/* chains since the last reset */
+	uint16_t signalled; /* used_idx at the last interrupt decision */
+	bool signal_due; /* interrupt at the next decision whatever the indices say */
+	uint64_t generation; /* of the device: counts resets */
+	uint64_t popped; /* chains since the last reset */
 	uint32_t in_flight;
-	struct list kept;	/* struct chain_storage: completed while not RUNNING */
+	struct list kept; /* struct chain_storage: completed while not RUNNING */
 
 	int call_fd;
 	int err_fd;
-	bool call_due;		/* a new call fd has not been signalled yet */
+	bool call_due; /* a new call fd has not been signalled yet */
 
 	struct iovec *scratch;
 	size_t scratch_size;

@@ -27,15 +27,15 @@ struct front;
 
 /* One ring as the front end has set it so far. */
 struct ring_setup {
-	bool started;		/* has a kick fd */
+	bool started; /* has a kick fd */
 	bool enabled;
 	struct virtqueue_setup setup;
 };
 
 enum ask_kind {
-	ASK_RINGS,		/* rings started, stopped, enabled or disabled */
-	ASK_MEMORY,		/* RAM changed */
-	ASK_CONFIG,		/* the guest wrote config */
+	ASK_RINGS, /* rings started, stopped, enabled or disabled */
+	ASK_MEMORY, /* RAM changed */
+	ASK_CONFIG, /* the guest wrote config */
 };
 
 struct ask {
@@ -45,19 +45,19 @@ struct ask {
 	union {
 		struct {
 			struct ring_setup setup[VHOST_MAX_QUEUES];
-			bool running;	/* false: suspend all; cleared if a ring fails */
-			int stop;	/* the ring to stop for GET_VRING_BASE, or -1 */
+			bool running; /* false: suspend all; cleared if a ring fails */
+			int stop; /* the ring to stop for GET_VRING_BASE, or -1 */
 			/* What tells a pause from a reset; since the last stop. */
 			bool had_mappings;
-			bool windows_gone;	/* a table came, with none of the windows */
+			bool windows_gone; /* a table came, with none of the windows */
 			bool config_read;
 		} rings;
-		struct guest_memory *memory;	/* a reference for the device thread */
+		struct guest_memory *memory; /* a reference for the device thread */
 		struct vhost_user_config config;
 	};
 	/* The answer. */
 	int status;
-	bool reset;		/* the device starts afresh: the front end dropped all mappings */
+	bool reset; /* the device starts afresh: the front end dropped all mappings */
 	uint16_t base;
 };
 
@@ -74,7 +74,7 @@ struct note {
 	struct vhost *vhost;
 	enum note_kind kind;
 	unsigned index;
-	int fd;			/* owned by the letter */
+	int fd; /* owned by the letter */
 	uint64_t features;
 	int error;
 };
@@ -84,13 +84,13 @@ struct window_request {
 	/* Device thread. */
 	struct vhost *vhost;
 	struct list link;
-	vhost_window_done done;	/* NULL once answered */
+	vhost_window_done done; /* NULL once answered */
 	void *data;
 	/* Whoever holds the letter. */
 	struct front *front;
 	bool map;
 	bool writable;
-	int fd;			/* owned */
+	int fd; /* owned */
 	uint64_t fd_offset;
 	uint64_t offset;
 	uint64_t size;
@@ -113,8 +113,8 @@ struct vhost {
 	struct mailbox inbox;
 	struct front *front;
 	pthread_t thread;
-	struct letter front_gone;	/* the front thread's last */
-	unsigned handles;		/* of ours that are open in the loop */
+	struct letter front_gone; /* the front thread's last */
+	unsigned handles; /* of ours that are open in the loop */
 	bool closing;
 	bool connected;
 	void (*destroyed)(void *data);
@@ -123,7 +123,7 @@ struct vhost {
 	bool running;
 	bool ever_started;
 	uint64_t features;
-	uint64_t features_started;	/* at the last start */
+	uint64_t features_started; /* at the last start */
 	struct guest_memory *memory;
 	struct virtqueue queues[VHOST_MAX_QUEUES];
 	struct kick {
@@ -132,8 +132,8 @@ struct vhost {
 		struct watch *watch;
 	} kicks[VHOST_MAX_QUEUES];
 
-	struct list requests;		/* struct window_request, in order, not sent yet */
-	struct window_request *sent;	/* at the front thread */
+	struct list requests; /* struct window_request, in order, not sent yet */
+	struct window_request *sent; /* at the front thread */
 };
 
 /* vhost.c, called through letters. */

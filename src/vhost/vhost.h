@@ -22,7 +22,7 @@
 struct vhost;
 
 #define VHOST_MAX_QUEUES 8
-#define VHOST_MAX_CONFIG 256	/* QEMU: VHOST_USER_MAX_CONFIG_SIZE */
+#define VHOST_MAX_CONFIG 256 /* QEMU: VHOST_USER_MAX_CONFIG_SIZE */
 
 struct vhost_callbacks {
 	/*
@@ -49,7 +49,7 @@ struct vhost_options {
 	uint64_t features;
 	unsigned queue_count;
 	uint32_t config_size;
-	uint8_t config[VHOST_MAX_CONFIG];	/* initial content */
+	uint8_t config[VHOST_MAX_CONFIG]; /* initial content */
 	/* Size in bytes of the window with window_id, a power of two; 0 = none. */
 	uint64_t window_size;
 	uint8_t window_id;
@@ -86,13 +86,16 @@ void vhost_set_config(struct vhost *vhost, uint32_t offset, const void *bytes, u
 		      bool notify);
 
 /*
- * The shared-memory window. A request is answered by done(data, status) on the device thread:
- * 0 when the guest can use the mapping (it really is there: barrier), or negative errno:
- * -EREMOTEIO the front end refused, -ECANCELED the device was stopped or reset before, -ENOTCONN
- * no channel. One request is outstanding at a time, the others queue in order; nothing is sent
- * before the device is started or after it stopped.
+ * The shared-memory window. A request is answered by done(data, status) on the device thread,
+ * never inside the call: 0 when the guest can use the mapping (it really is there: barrier), or
+ * negative errno: -EREMOTEIO the front end refused, -ECANCELED the device was reset before,
+ * -ENOTCONN no channel, -EINVAL outside the window, no page multiple, or (unmap) no mapping of
+ * exactly this range. One request is outstanding at a time, the others queue in order; nothing is
+ * sent before the device is started or after it stopped. What a pause interrupts is done after
+ * it: no answer comes while the VM is paused (but one that was on its way). A reset answers all
+ * requests before started is called.
  * offset and size: bytes in the window, page multiples. fd: borrowed for the call (duplicated).
- * generation of mappings: all are gone after a reset (started with resumed = false).
+ * Generation of mappings: all are gone after a reset (started with resumed = false).
  */
 typedef void (*vhost_window_done)(void *data, int status);
 void vhost_window_map(struct vhost *vhost, uint64_t offset, uint64_t size, int fd,

@@ -173,7 +173,8 @@ bool virtqueue_read(const struct virtqueue_chain *chain, size_t offset, void *to
 	return true;
 }
 
-bool virtqueue_write(const struct virtqueue_chain *chain, size_t offset, const void *from, size_t len)
+bool virtqueue_write(const struct virtqueue_chain *chain, size_t offset, const void *from,
+		     size_t len)
 {
 	if (offset > chain->writable_bytes || len > chain->writable_bytes - offset) {
 		return false;

@@ -26,8 +26,8 @@ struct virtqueue;
  */
 struct virtqueue_chain {
 	uint16_t head;
-	uint64_t generation;	/* of the queue when it was popped: a stale push does nothing */
-	struct guest_memory *memory;	/* reference that keeps the pointers alive */
+	uint64_t generation; /* of the queue when it was popped: a stale push does nothing */
+	struct guest_memory *memory; /* reference that keeps the pointers alive */
 	struct iovec *readable;
 	size_t readable_count;
 	size_t readable_bytes;
@@ -46,7 +46,8 @@ struct virtqueue_chain *virtqueue_pop(struct virtqueue *queue);
 bool virtqueue_read(const struct virtqueue_chain *chain, size_t offset, void *to, size_t len);
 
 /* Copies into the writable part; false (nothing written) when it does not fit. */
-bool virtqueue_write(const struct virtqueue_chain *chain, size_t offset, const void *from, size_t len);
+bool virtqueue_write(const struct virtqueue_chain *chain, size_t offset, const void *from,
+		     size_t len);
 
 /*
  * Completes a chain with `written` bytes and frees it. While the queue is suspended (paused VM)

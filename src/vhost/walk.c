@@ -34,11 +34,11 @@ struct desc_table {
 struct walk {
 	struct virtqueue *queue;
 	struct desc_table table;
-	size_t count;		/* pieces in queue->scratch, readable ones first */
+	size_t count; /* pieces in queue->scratch, readable ones first */
 	size_t readable_count;
 	uint64_t readable_bytes;
 	uint64_t writable_bytes;
-	int error;		/* the first that fails the chain without breaking the queue */
+	int error; /* the first that fails the chain without breaking the queue */
 	const char *why;
 };
 

@@ -6,8 +6,7 @@
 
 #include "util/fd.h"
 
-int watch_create(uv_loop_t *loop, int fd, void (*ready)(void *data), void *data,
-		 struct watch **out)
+int watch_create(uv_loop_t *loop, int fd, void (*ready)(void *data), void *data, struct watch **out)
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 	if (watch == NULL) {

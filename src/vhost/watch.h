@@ -8,7 +8,7 @@
 struct watch {
 	uv_poll_t poll;
 	int fd;
-	int events;		/* polled for */
+	int events; /* polled for */
 	void (*ready)(void *data);
 	void *data;
 	void (*closed)(void *data);

@@ -19,7 +19,7 @@
  */
 #define NUM 16u
 #define GPA 0x100000ull
-#define HALF 0x100000ull		/* bytes in each region */
+#define HALF 0x100000ull /* bytes in each region */
 #define USER 0x7f0000000000ull
 #define DESC_AT 0x0u
 #define AVAIL_AT 0x1000u
@@ -45,7 +45,7 @@ static struct {
 	struct virtqueue queue;
 	struct virtqueue_setup setup;
 	struct desc *desc;
-	uint16_t *avail;	/* flags, idx, ring, used_event */
+	uint16_t *avail; /* flags, idx, ring, used_event */
 	uint8_t *used;
 } fx;
 

@@ -265,6 +265,21 @@ void device_wait(struct test_device *device, const unsigned *counter, unsigned v
 	}
 }
 
+void device_wait_order(struct test_device *device, const char *order)
+{
+	struct timespec end;
+	char seen[sizeof(device->order)];
+	time_limit(&end);
+	pthread_mutex_lock(&device->lock);
+	int error = 0;
+	while (strcmp(device->order, order) != 0 && error == 0) {
+		error = pthread_cond_timedwait(&device->changed, &device->lock, &end);
+	}
+	memcpy(seen, device->order, sizeof(seen));
+	pthread_mutex_unlock(&device->lock);
+	assert_string_equal(seen, order);
+}
+
 unsigned device_count(struct test_device *device, const unsigned *counter)
 {
 	pthread_mutex_lock(&device->lock);

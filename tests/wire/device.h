@@ -19,27 +19,27 @@ struct test_device {
 	pthread_t thread;
 	uv_loop_t loop;
 	struct mailbox inbox;
-	struct vhost *vhost;		/* device thread */
-	bool hold;			/* device thread: keep chains */
+	struct vhost *vhost; /* device thread */
+	bool hold; /* device thread: keep chains */
 	struct virtqueue_chain *held[DEVICE_MAX_HELD];
 	unsigned held_queue[DEVICE_MAX_HELD];
 
-	pthread_mutex_t lock;		/* guards all below */
+	pthread_mutex_t lock; /* guards all below */
 	pthread_cond_t changed;
 	unsigned started;
-	unsigned resumed;		/* of these, with resumed = true */
+	unsigned resumed; /* of these, with resumed = true */
 	unsigned stopped;
 	unsigned kicked;
 	unsigned served;
 	unsigned held_count;
-	unsigned writes;		/* config */
+	unsigned writes; /* config */
 	uint8_t written[VHOST_MAX_CONFIG];
 	uint32_t written_size;
 	unsigned disconnected;
 	int error;
-	unsigned done_count;		/* window requests answered */
+	unsigned done_count; /* window requests answered */
 	int done[DEVICE_MAX_DONE];
-	char order[256];		/* one letter per event: S start, R resume, T stop, D done, X */
+	char order[256]; /* one letter per event: S start, R resume, T stop, D done, X */
 };
 
 #define DEVICE_WINDOW (1ull << 30)
@@ -61,6 +61,8 @@ void device_post(struct test_device *device, void (*function)(struct test_device
 /* Waits until *counter (one of the locked ones) is at least value; fails the test else. */
 void device_wait(struct test_device *device, const unsigned *counter, unsigned value);
 unsigned device_count(struct test_device *device, const unsigned *counter);
+/* Waits until the events so far, see order, are these; fails the test else. */
+void device_wait_order(struct test_device *device, const char *order);
 
 /* Window requests, from any thread; their status goes to done[]. */
 void device_map(struct test_device *device, uint64_t offset, uint64_t size, int fd,

@@ -197,9 +197,9 @@ void wire_hello(struct wire_front *front)
 	if ((front->protocol_features & VHOST_USER_PROTOCOL_SHMEM) != 0) {
 		struct vhost_user_shmem_config config;
 		wire_send(front, VHOST_USER_GET_SHMEM_CONFIG, 0, NULL, 0, NULL, 0);
-		assert_int_equal(wire_receive(front, VHOST_USER_GET_SHMEM_CONFIG, &config,
-					      sizeof(config)),
-				 sizeof(config));
+		assert_int_equal(
+			wire_receive(front, VHOST_USER_GET_SHMEM_CONFIG, &config, sizeof(config)),
+			sizeof(config));
 	}
 }
 
@@ -230,7 +230,8 @@ uint64_t wire_send_memory(struct wire_front *front)
 		};
 	}
 	return wire_acked(front, VHOST_USER_SET_MEM_TABLE, &table,
-			  8 + table.count * (uint32_t)sizeof(struct guest_region), fds, table.count);
+			  8 + table.count * (uint32_t)sizeof(struct guest_region), fds,
+			  table.count);
 }
 
 void wire_set_ring(struct wire_front *front, unsigned queue)
@@ -257,8 +258,8 @@ void wire_set_ring(struct wire_front *front, unsigned queue)
 uint64_t wire_enable(struct wire_front *front, unsigned queue, bool enable)
 {
 	const struct vhost_user_vring_state state = {queue, enable};
-	uint64_t answer = wire_acked(front, VHOST_USER_SET_VRING_ENABLE, &state, sizeof(state), NULL,
-				     0);
+	uint64_t answer =
+		wire_acked(front, VHOST_USER_SET_VRING_ENABLE, &state, sizeof(state), NULL, 0);
 	if (answer == 0) {
 		front->started = enable;
 	}
@@ -290,9 +291,9 @@ void wire_stop(struct wire_front *front)
 	for (unsigned i = 0; i < front->queue_count; i++) {
 		struct vhost_user_vring_state state = {i, 0};
 		wire_send(front, VHOST_USER_GET_VRING_BASE, 0, &state, sizeof(state), NULL, 0);
-		assert_int_equal(wire_receive(front, VHOST_USER_GET_VRING_BASE, &state,
-					      sizeof(state)),
-				 sizeof(state));
+		assert_int_equal(
+			wire_receive(front, VHOST_USER_GET_VRING_BASE, &state, sizeof(state)),
+			sizeof(state));
 		assert_int_equal(state.index, i);
 		front->rings[i].base = (uint16_t)state.num;
 	}

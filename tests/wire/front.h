@@ -25,14 +25,14 @@
 #define WIRE_MAX_WINDOWS 4096
 #define WIRE_RAM_GPA 0x40000000ull
 #define WIRE_WINDOW_GPA 0x800000000ull
-#define WIRE_USER_BASE 0x7e0000000000ull	/* user address = this + gpa */
+#define WIRE_USER_BASE 0x7e0000000000ull /* user address = this + gpa */
 #define WIRE_TIMEOUT_MS 10000
 
 /* What the front end does with SHMEM_MAP and SHMEM_UNMAP. */
 enum wire_policy {
-	WIRE_ANSWER,		/* as QEMU: reply, then make it so, then send the new table */
-	WIRE_REFUSE,		/* reply 1 */
-	WIRE_HOLD,		/* read and count it, do not reply: see wire_release */
+	WIRE_ANSWER, /* as QEMU: reply, then make it so, then send the new table */
+	WIRE_REFUSE, /* reply 1 */
+	WIRE_HOLD, /* read and count it, do not reply: see wire_release */
 };
 
 struct wire_ring {
@@ -40,14 +40,14 @@ struct wire_ring {
 	int call;
 	uint16_t avail_idx;
 	uint16_t used_seen;
-	uint16_t base;		/* for the next start */
+	uint16_t base; /* for the next start */
 	uint64_t desc_gpa;
 	uint64_t avail_gpa;
 	uint64_t used_gpa;
-	uint16_t free[WIRE_RING_SIZE];		/* a stack of descriptors */
+	uint16_t free[WIRE_RING_SIZE]; /* a stack of descriptors */
 	unsigned free_count;
-	uint16_t chain_length[WIRE_RING_SIZE];	/* of the chain at this head; 0: not in flight */
-	bool done[WIRE_RING_SIZE];		/* its used entry was seen */
+	uint16_t chain_length[WIRE_RING_SIZE]; /* of the chain at this head; 0: not in flight */
+	bool done[WIRE_RING_SIZE]; /* its used entry was seen */
 	uint32_t written[WIRE_RING_SIZE];
 };
 
@@ -57,30 +57,30 @@ struct wire_window {
 	uint64_t size;
 	uint64_t fd_offset;
 	int fd;
-	uint8_t *map;		/* what the guest sees there */
+	uint8_t *map; /* what the guest sees there */
 };
 
 struct wire_front {
 	int socket;
-	int channel;		/* our end; -1 before wire_hello */
+	int channel; /* our end; -1 before wire_hello */
 	unsigned queue_count;
-	uint64_t features;	/* acknowledged, without bit 30 */
+	uint64_t features; /* acknowledged, without bit 30 */
 	uint64_t protocol_features;
 	int ram_fd;
 	uint8_t *ram;
 	uint64_t ram_size;
-	uint64_t allocated;	/* bytes of RAM */
+	uint64_t allocated; /* bytes of RAM */
 	struct wire_ring rings[WIRE_MAX_QUEUES];
 	bool started;
 
 	enum wire_policy policy;
-	struct wire_window *windows;	/* WIRE_MAX_WINDOWS */
-	unsigned maps;			/* requests seen */
+	struct wire_window *windows; /* WIRE_MAX_WINDOWS */
+	unsigned maps; /* requests seen */
 	unsigned unmaps;
 	unsigned barriers;
 	unsigned config_changes;
-	bool hold_barriers;		/* do not reply to barriers: see wire_release */
-	bool held;			/* a request waits for wire_release */
+	bool hold_barriers; /* do not reply to barriers: see wire_release */
+	bool held; /* a request waits for wire_release */
 	struct vhost_user_header held_header;
 	struct vhost_user_shmem_map held_map;
 	int held_fd;
@@ -108,9 +108,9 @@ void wire_get_config(struct wire_front *front, uint32_t offset, void *bytes, uin
 void wire_set_config(struct wire_front *front, uint32_t offset, const void *bytes, uint32_t size);
 
 /* QEMU's sequences (protocols §1.5), message for message. */
-void wire_hello(struct wire_front *front);	/* QEMU starts */
-void wire_start(struct wire_front *front, uint64_t features);	/* DRIVER_OK, or QMP cont */
-void wire_stop(struct wire_front *front);	/* QMP stop, or the first half of a reset */
+void wire_hello(struct wire_front *front); /* QEMU starts */
+void wire_start(struct wire_front *front, uint64_t features); /* DRIVER_OK, or QMP cont */
+void wire_stop(struct wire_front *front); /* QMP stop, or the first half of a reset */
 /*
  * The other half: the guest's driver goes, comes back and makes fresh rings; windows are dropped.
  * wire_start is next.

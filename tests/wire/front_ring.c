@@ -97,7 +97,8 @@ static bool make_available(struct wire_front *front, unsigned queue, uint16_t he
 {
 	struct wire_ring *ring = &front->rings[queue];
 	uint16_t old = ring->avail_idx;
-	__atomic_store_n(avail_word(front, queue, 2 + old % WIRE_RING_SIZE), head, __ATOMIC_RELAXED);
+	__atomic_store_n(avail_word(front, queue, 2 + old % WIRE_RING_SIZE), head,
+			 __ATOMIC_RELAXED);
 	ring->avail_idx++;
 	__atomic_store_n(avail_word(front, queue, 1), ring->avail_idx, __ATOMIC_RELEASE);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -105,8 +106,8 @@ static bool make_available(struct wire_front *front, unsigned queue, uint16_t he
 		return (__atomic_load_n((uint16_t *)used_byte(front, queue, 0), __ATOMIC_RELAXED) &
 			1) == 0;
 	}
-	uint16_t event = __atomic_load_n((uint16_t *)used_byte(front, queue, 4 + 8 * WIRE_RING_SIZE),
-					 __ATOMIC_RELAXED);
+	uint16_t event = __atomic_load_n(
+		(uint16_t *)used_byte(front, queue, 4 + 8 * WIRE_RING_SIZE), __ATOMIC_RELAXED);
 	return (uint16_t)(ring->avail_idx - event - 1) < (uint16_t)(ring->avail_idx - old);
 }
 

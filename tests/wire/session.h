@@ -46,8 +46,7 @@ void session_settle(struct session *session);
 /* A memfd called "window" of size bytes, filled with value. */
 int session_memfd(uint64_t size, uint8_t value);
 
-#define session_test(name)                                                                         \
-	cmocka_unit_test_setup_teardown(name, session_setup, session_teardown)
+#define session_test(name) cmocka_unit_test_setup_teardown(name, session_setup, session_teardown)
 #define session_test_unstarted(name)                                                               \
 	cmocka_unit_test_setup_teardown(name, session_setup_unstarted, session_teardown)
 

@@ -65,7 +65,8 @@ static void test_wrong_size(void **state)
 {
 	struct session *session = *state;
 	static const uint8_t zeros[VHOST_USER_MAX_PAYLOAD];
-	const uint32_t sizes[] = {0, 1, 4, 7, 8, 9, 12, 39, 40, 41, 300, 2056, VHOST_USER_MAX_PAYLOAD};
+	const uint32_t sizes[] = {
+		0, 1, 4, 7, 8, 9, 12, 39, 40, 41, 300, 2056, VHOST_USER_MAX_PAYLOAD};
 	for (unsigned i = 0; i < KNOWN; i++) {
 		for (unsigned k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
 			/* 12 zeros are a right GET_CONFIG and SET_CONFIG of no bytes. */
@@ -140,8 +141,8 @@ static void test_bad_ring_values(void **state)
 	const struct vhost_user_vring_state base = {0, 65536};
 	expect_failure(session, index_of(VHOST_USER_SET_VRING_BASE), &base, sizeof(base), NULL, 0);
 	const struct vhost_user_vring_state enable = {0, 2};
-	expect_failure(session, index_of(VHOST_USER_SET_VRING_ENABLE), &enable, sizeof(enable), NULL,
-		       0);
+	expect_failure(session, index_of(VHOST_USER_SET_VRING_ENABLE), &enable, sizeof(enable),
+		       NULL, 0);
 	check_alive(session);
 }
 
@@ -207,7 +208,8 @@ static void test_fd_of_the_wrong_kind(void **state)
 	uint64_t features = VHOST_USER_F_PROTOCOL_FEATURES;
 	wire_send(front, VHOST_USER_SET_FEATURES, 0, &features, sizeof(features), NULL, 0);
 	/* Not pollable as a channel; a queue whose kick fd is dead simply has no kicks. */
-	expect_failure(session, index_of(VHOST_USER_SET_BACKEND_REQ_FD), NULL, 0, &front->ram_fd, 1);
+	expect_failure(session, index_of(VHOST_USER_SET_BACKEND_REQ_FD), NULL, 0, &front->ram_fd,
+		       1);
 	uint64_t value = 0;
 	assert_int_equal(wire_acked(front, VHOST_USER_SET_VRING_KICK, &value, 8, &front->ram_fd, 1),
 			 0);
@@ -283,7 +285,7 @@ static void test_unknown_requests(void **state)
 	struct session *session = *state;
 	static const uint8_t zeros[512];
 	int fd = eventfd(0, 0);
-	const uint32_t ids[] = {0,  6,  7,  19, 20, 22, 23, 26, 31, 32, 33,  34,   36,
+	const uint32_t ids[] = {0,  6,  7,  19, 20, 22, 23, 26, 31, 32, 33,   34,        36,
 				37, 38, 39, 40, 41, 42, 43, 45, 46, 99, 1000, UINT32_MAX};
 	for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		assert_int_equal(wire_acked(&session->front, ids[i], zeros, 40, &fd, 1), 1);

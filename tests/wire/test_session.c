@@ -85,7 +85,7 @@ static void test_config_written(void **state)
 		wire_get_config(&session->front, 0, echo, sizeof(echo));
 		assert_int_equal(echo[8], (uint8_t)~i);
 	}
-	assert_int_equal(session->device.writes, 200);
+	assert_int_equal(device_count(&session->device, &session->device.writes), 200);
 	assert_int_equal(session->device.written_size, DEVICE_CONFIG_SIZE);
 	assert_int_equal(session->device.written[0], 199);
 }
@@ -95,12 +95,12 @@ static void test_start_and_commands(void **state)
 	struct session *session = *state;
 	wire_start(&session->front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 1);
-	assert_int_equal(session->device.resumed, 0);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 	/* More than the ring has entries, on both queues, and past the index's wrap-around. */
 	for (unsigned i = 0; i < 70000; i++) {
 		check_command(session, i % 16 == 0);
 	}
-	assert_int_equal(session->device.served, 70000);
+	device_wait(&session->device, &session->device.served, 70000);
 }
 
 static void test_every_feature_set(void **state)
@@ -121,8 +121,8 @@ static void test_every_feature_set(void **state)
 		wire_reset(&session->front);
 	}
 	device_wait(&session->device, &session->device.stopped, 4);
-	assert_int_equal(session->device.started, 4);
-	assert_int_equal(session->device.resumed, 0);
+	assert_int_equal(device_count(&session->device, &session->device.started), 4);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 }
 
 static void test_chains_wait_for_enable(void **state)
@@ -210,10 +210,9 @@ static void test_pause_keeps_completions(void **state)
 	for (unsigned i = 0; i < 10; i++) {
 		assert_int_equal(wire_wait_used(front, i % 2, heads[i]), 32);
 	}
-	assert_int_equal(session->device.resumed, 1);
 	device_hold(&session->device, false);
 	check_command(session, 0);
-	assert_string_equal(session->device.order, "STR");
+	device_wait_order(&session->device, "STR");
 }
 
 static void test_reset_drops_completions(void **state)
@@ -234,12 +233,12 @@ static void test_reset_drops_completions(void **state)
 	wire_reset(front);
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 0);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 	session_settle(session);
 	/* wire_used fails the test on a used entry for a chain that is not in flight. */
 	assert_false(wire_used(front, 0, 0, NULL));
 	check_command(session, 0);
-	assert_string_equal(session->device.order, "STS");
+	device_wait_order(&session->device, "STS");
 }
 
 static void test_pause_at_zero(void **state)
@@ -251,7 +250,7 @@ static void test_pause_at_zero(void **state)
 	wire_stop(front);
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 0);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 	/* Exactly 65536 chains: the index is 0 again, but there is state to lose. */
 	for (unsigned i = 0; i < 65536; i++) {
 		check_command(session, 0);
@@ -260,7 +259,7 @@ static void test_pause_at_zero(void **state)
 	assert_int_equal(front->rings[0].base, 0);
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 3);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 	/* The same, but a driver has started meanwhile: it reads config. */
 	for (unsigned i = 0; i < 65536; i++) {
 		check_command(session, 0);
@@ -271,7 +270,7 @@ static void test_pause_at_zero(void **state)
 	wire_reset(front);
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 4);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 	check_command(session, 0);
 }
 
@@ -285,7 +284,7 @@ static void test_start_elsewhere_is_reset(void **state)
 	wire_stop(front);
 	wire_start(front, VIRTIO_F_VERSION_1 | VIRTIO_RING_F_INDIRECT_DESC);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 0);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 	check_command(session, 0);
 	/* The right base, but the used index is not where it was left. */
 	wire_stop(front);
@@ -294,7 +293,7 @@ static void test_start_elsewhere_is_reset(void **state)
 	front->rings[0].used_seen = 0;
 	wire_start(front, VIRTIO_F_VERSION_1 | VIRTIO_RING_F_INDIRECT_DESC);
 	device_wait(&session->device, &session->device.started, 3);
-	assert_int_equal(session->device.resumed, 0);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 	check_command(session, 0);
 }
 
@@ -308,7 +307,7 @@ static void test_disable_without_stop(void **state)
 	device_wait(&session->device, &session->device.stopped, 1);
 	assert_int_equal(wire_enable(front, 1, true), 0);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 	check_command(session, 0);
 	check_command(session, 1);
 }
@@ -366,7 +365,8 @@ static void test_new_ram_while_running(void **state)
 						 WIRE_USER_BASE + WIRE_RAM_GPA, 0};
 	table.regions[1] = (struct guest_region){0x1000, 1 << 20, WIRE_USER_BASE + 0x1000, 0};
 	int fds[2] = {front->ram_fd, extra};
-	assert_int_equal(wire_acked(front, VHOST_USER_SET_MEM_TABLE, &table, 8 + 2 * 32, fds, 2), 0);
+	assert_int_equal(wire_acked(front, VHOST_USER_SET_MEM_TABLE, &table, 8 + 2 * 32, fds, 2),
+			 0);
 	assert_int_equal(session_count_maps("memfd:wire-extra"), 1);
 	device_release(&session->device);
 	device_hold(&session->device, false);
@@ -413,8 +413,8 @@ static void test_stuck_device(void **state)
 	}
 	/* What needs the device waits, and what comes behind it too: in order. */
 	const struct vhost_user_vring_state off = {0, 0};
-	wire_send(front, VHOST_USER_SET_VRING_ENABLE, VHOST_USER_NEED_REPLY, &off, sizeof(off), NULL,
-		  0);
+	wire_send(front, VHOST_USER_SET_VRING_ENABLE, VHOST_USER_NEED_REPLY, &off, sizeof(off),
+		  NULL, 0);
 	wire_send(front, VHOST_USER_GET_FEATURES, 0, NULL, 0, NULL, 0);
 	char byte;
 	usleep(20000);
@@ -438,7 +438,7 @@ static void test_front_end_goes(void **state)
 	session->front_open = false;
 	device_wait(&session->device, &session->device.disconnected, 1);
 	assert_int_equal(session->device.error, 0);
-	assert_string_equal(session->device.order, "STX");
+	device_wait_order(&session->device, "STX");
 }
 
 static void test_destroyed_while_busy(void **state)

@@ -102,7 +102,7 @@ static void test_no_barrier_before_reply(void **state)
 	wire_pump_until(front, &front->config_changes, 1);
 	assert_int_equal(front->maps, 2);
 	assert_int_equal(front->barriers, 2);
-	assert_string_equal(session->device.order, "SDD");
+	device_wait_order(&session->device, "SDD");
 }
 
 static void test_commands_run_while_map_is_out(void **state)
@@ -205,7 +205,7 @@ static void test_many_mappings(void **state)
 	wire_stop(front);
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 }
 
 static void test_echoes_are_not_mapped(void **state)
@@ -291,7 +291,7 @@ static void test_nothing_after_stop(void **state)
 	pump_until_done(session, 1);
 	assert_int_equal(session->device.done[0], 0);
 	wire_pump_until(front, &front->config_changes, 1);
-	assert_string_equal(session->device.order, "STRD");
+	device_wait_order(&session->device, "STRD");
 }
 
 static void test_config_change_only_while_started(void **state)
@@ -340,7 +340,7 @@ static void test_pause_with_map_out(void **state)
 	assert_int_equal(done_count(session), 0);
 	wire_start(front, DEVICE_FEATURES);
 	pump_until_done(session, 2);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 	assert_int_equal(session->device.done[0], 0);
 	assert_int_equal(session->device.done[1], 0);
 	assert_int_equal(*wire_window_at(front, 0, 1), 0x42);
@@ -361,7 +361,7 @@ static void test_pause_with_barrier_out(void **state)
 	front->hold_barriers = false;
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 }
 
 static void test_unmap_pending_over_pause(void **state)
@@ -397,12 +397,12 @@ static void test_reset_cancels(void **state)
 	wire_reset(front);
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 0);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 	assert_int_equal(done_count(session), 3);
 	assert_int_equal(session->device.done[1], -ECANCELED);
 	assert_int_equal(session->device.done[2], -ECANCELED);
 	/* The answers come before the device is told that it starts afresh. */
-	assert_string_equal(session->device.order, "SDTDDS");
+	device_wait_order(&session->device, "SDTDDS");
 	/* The old reply still comes; it means nothing to the new request. */
 	front->policy = WIRE_ANSWER;
 	map_page(session, PAGE, 3);
@@ -425,7 +425,7 @@ static void test_resume_needs_the_windows(void **state)
 	wire_stop(front);
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 	/* Everything as after a pause, but the mappings are gone: it was a reset. */
 	wire_stop(front);
 	for (unsigned i = 0; i < WIRE_MAX_WINDOWS; i++) {
@@ -436,7 +436,7 @@ static void test_resume_needs_the_windows(void **state)
 	}
 	wire_start(front, DEVICE_FEATURES);
 	device_wait(&session->device, &session->device.started, 3);
-	assert_int_equal(session->device.resumed, 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
 	/* They are forgotten: the same place can be mapped again. */
 	map_page(session, 0, 9);
 	pump_until_done(session, 2);
