@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include "launcher/lines.h"
+
+#include <stdlib.h>
+
+void lines_init(struct lines *lines, lines_callback callback, void *data)
+{
+	*lines = (struct lines){.callback = callback, .data = data};
+}
+
+void lines_finish(struct lines *lines)
+{
+	free(lines->text);
+	lines->text = NULL;
+	lines->used = 0;
+}
+
+void lines_end(struct lines *lines)
+{
+	if (lines->used > 0) {
+		lines->text[lines->used] = '\0';
+		lines->used = 0;
+		lines->callback(lines->data, lines->text);
+	}
+}
+
+void lines_feed(struct lines *lines, const char *bytes, size_t count)
+{
+	if (lines->text == NULL) {
+		lines->text = malloc(LINES_MAX + 1);
+		if (lines->text == NULL) {
+			return;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (bytes[i] == '\n' || bytes[i] == '\r') {
+			lines_end(lines);
+		} else if (lines->used < LINES_MAX) {
+			lines->text[lines->used++] = bytes[i];
+		}
+	}
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line of a stock QEMU. What matters here and is easy to get wrong:
+ *  - guest memory must be a shared memfd, or the device cannot read it;
+ *  - the GPU's chardev is a plain client without reconnect: QEMU cannot connect a device twice;
+ *  - a comma in a path is written twice, everywhere but in options that take a path alone.
+ */
+#include "launcher/qemu_args.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* virtio-gpu: device id, queues and configuration bytes; virtio 1.3, 5.7. */
+#define GPU_DEVICE QEMU_DEVICE ",chardev=gpu,virtio-id=16,num_vqs=2,config_size=24,vq_size=256"
+
+struct builder {
+	char **argv;
+	size_t count;
+};
+
+static void add(struct builder *builder, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add(struct builder *builder, const char *format, ...)
+{
+	char *text;
+	va_list args;
+	va_start(args, format);
+	int length = vasprintf(&text, format, args);
+	va_end(args);
+	char **grown = realloc(builder->argv, (builder->count + 2) * sizeof(*grown));
+	if (length < 0 || grown == NULL) {
+		abort();
+	}
+	grown[builder->count++] = text;
+	grown[builder->count] = NULL;
+	builder->argv = grown;
+}
+
+/* A path as the value of a key: with its commas doubled. The caller frees it. */
+static char *as_value(const char *path)
+{
+	char *text = malloc(2 * strlen(path) + 1);
+	if (text == NULL) {
+		abort();
+	}
+	char *to = text;
+	for (; *path != '\0'; path++) {
+		*to++ = *path;
+		if (*path == ',') {
+			*to++ = ',';
+		}
+	}
+	*to = '\0';
+	return text;
+}
+
+static void add_with_path(struct builder *builder, const char *before, const char *path,
+			  const char *after)
+{
+	char *value = as_value(path);
+	add(builder, "%s%s%s", before, value, after);
+	free(value);
+}
+
+static void add_machine(struct builder *builder, const struct qemu_plan *plan)
+{
+	add(builder, "-nodefaults");
+	add(builder, "-no-user-config");
+	add(builder, "-name");
+	add_with_path(builder, "", plan->name, "");
+	add(builder, "-machine");
+	add(builder, "q35,memory-backend=mem");
+	add(builder, "-accel");
+	add(builder, plan->kvm ? "kvm" : "tcg,thread=multi");
+	add(builder, "-cpu");
+	add(builder, plan->kvm ? "host" : "max");
+	add(builder, "-smp");
+	add(builder, "%u", plan->cpus);
+	add(builder, "-m");
+	add(builder, "%uM", plan->memory_mib);
+	add(builder, "-object");
+	add(builder, "memory-backend-memfd,id=mem,size=%uM,share=on", plan->memory_mib);
+	add(builder, "-display");
+	add(builder, "none");
+}
+
+static void add_gpu(struct builder *builder, const struct qemu_plan *plan)
+{
+	add(builder, "-chardev");
+	add_with_path(builder, "socket,id=gpu,path=", plan->gpu_socket, "");
+	add(builder, "-device");
+	add(builder, GPU_DEVICE);
+}
+
+static void add_system(struct builder *builder, const struct qemu_plan *plan)
+{
+	add(builder, "-kernel");
+	add(builder, "%s", plan->kernel);
+	add(builder, "-initrd");
+	add(builder, "%s", plan->initrd);
+	add(builder, "-append");
+	add(builder, "%s", plan->append);
+	for (size_t i = 0; i < plan->disk_count; i++) {
+		char before[64];
+		snprintf(before, sizeof(before), "if=none,id=disk%zu,format=raw,readonly=on,file=", i);
+		add(builder, "-drive");
+		add_with_path(builder, before, plan->disks[i], "");
+		add(builder, "-device");
+		add(builder, "virtio-blk-pci,drive=disk%zu", i);
+	}
+	add(builder, "-device");
+	add(builder, "virtio-rng-pci");
+}
+
+static void add_control(struct builder *builder, const struct qemu_plan *plan)
+{
+	add(builder, "-chardev");
+	add_with_path(builder, "file,id=console,path=", plan->console_log, "");
+	add(builder, "-serial");
+	add(builder, "chardev:console");
+	add(builder, "-chardev");
+	add(builder, "socket,id=control,fd=%d", plan->control_fd);
+	add(builder, "-device");
+	add(builder, "virtio-serial-pci");
+	add(builder, "-device");
+	add(builder, "virtserialport,chardev=control,name=org.hesper.control");
+	add(builder, "-chardev");
+	add(builder, "socket,id=qmp0,fd=%d", plan->qmp_fd);
+	add(builder, "-object");
+	add(builder, "monitor-qmp,id=monitor0,chardev=qmp0");
+	if (plan->qmp_socket != NULL) {
+		add(builder, "-chardev");
+		add_with_path(builder, "socket,id=qmp1,server=on,wait=off,path=", plan->qmp_socket,
+			      "");
+		add(builder, "-object");
+		add(builder, "monitor-qmp,id=monitor1,chardev=qmp1");
+	}
+}
+
+char **qemu_args_build(const struct qemu_plan *plan)
+{
+	struct builder builder = {0};
+	add(&builder, "%s", plan->binary);
+	add_machine(&builder, plan);
+	add_gpu(&builder, plan);
+	add_system(&builder, plan);
+	add_control(&builder, plan);
+	return builder.argv;
+}
+
+void qemu_args_free(char **argv)
+{
+	for (size_t i = 0; argv != NULL && argv[i] != NULL; i++) {
+		free(argv[i]);
+	}
+	free(argv);
+}
+
+bool qemu_version_parse(const char *text, char *version, size_t size)
+{
+	const char *start = strstr(text, "version ");
+	if (start == NULL) {
+		return false;
+	}
+	start += strlen("version ");
+	size_t length = strspn(start, "0123456789.");
+	if (!isdigit((unsigned char)start[0]) || length >= size) {
+		return false;
+	}
+	memcpy(version, start, length);
+	version[length] = '\0';
+	return true;
+}
+
+bool qemu_version_is(const char *version, unsigned major, unsigned minor)
+{
+	unsigned have_major;
+	unsigned have_minor = 0;
+	if (sscanf(version, "%u.%u", &have_major, &have_minor) < 1) {
+		return false;
+	}
+	return have_major > major || (have_major == major && have_minor >= minor);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each stage starts one process and names the sign that it worked: the guest image's directory on
+ * stdout, hesperd's ready line, the guest's hello. The deadline of the stage is a timer. Whatever
+ * ends when it should not is a failure, and there is one place for those: stages_fail(). It
+ * tells the owner once, who then calls stages_stop; nothing is started any more from there on.
+ *
+ * The end: QEMU first (by its monitor, then by signals), because it aborts when hesperd is gone
+ * before it; then hesperd, which leaves by itself when its machine has gone.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/qemu_probe.h"
+#include "launcher/stages_impl.h"
+#include "util/clock.h"
+
+/* How long each stage may take before it is called a failure. */
+#define IMAGE_MS (30 * 60 * 1000)
+#define HESPERD_MS (60 * 1000)
+
+/* How long hesperd may take to end before it is killed. */
+#define TERM_MS 5000
+
+/* A socket's path holds 107 bytes; the longest name here must fit behind. */
+#define RUNTIME_MAX 90
+
+void stages_log_path(const struct stages *stages, char path[PATH_MAX], const char *name)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s.log", stages->options.log_dir, name) >= PATH_MAX) {
+		path[0] = '\0';
+	}
+}
+
+bool stages_going(const struct stages *stages)
+{
+	return !stages->has_failed && !stages->stopping;
+}
+
+void stages_fail(struct stages *stages, const char *log)
+{
+	char path[PATH_MAX];
+	if (!stages_going(stages)) {
+		return;
+	}
+	stages->has_failed = true;
+	uv_timer_stop(&stages->deadline);
+	if (log != NULL) {
+		stages_log_path(stages, path, log);
+		failure_log(&stages->failure, path);
+	}
+	stages->options.failed(stages->options.data);
+}
+
+static void finish_stop(struct stages *stages)
+{
+	uv_close((uv_handle_t *)&stages->deadline, NULL);
+	stages->stopped(stages->options.data);
+}
+
+static void on_hesperd_ready(void *data, const char *line)
+{
+	struct stages *stages = data;
+	static const char word[] = "ready ";
+	if (!stages_going(stages) || stages->device != NULL ||
+	    strncmp(line, word, strlen(word)) != 0) {
+		return;
+	}
+	stages->device = json_loads(line + strlen(word), 0, NULL);
+	if (stages->device == NULL) {
+		failure_set(&stages->failure, "hesperd said something that is not understood: %s",
+			    line);
+		stages_fail(stages, "hesperd");
+		return;
+	}
+	uv_timer_stop(&stages->deadline);
+	progress_done(stages->options.progress, "%s on %s",
+		      json_string_value(json_object_get(stages->device, "memory_path")),
+		      json_string_value(json_object_get(stages->device, "host_device")));
+	stages_start_machine(stages);
+}
+
+static void fail_hesperd(struct stages *stages)
+{
+	failure_set(&stages->failure, "the device (hesperd) %s, with status %d",
+		    stages->device == NULL ? "did not start" : "ended while the guest ran",
+		    stages->hesperd_child.status);
+	stages_fail(stages, "hesperd");
+}
+
+static void on_hesperd_gone(uv_timer_t *timer)
+{
+	fail_hesperd(timer->data);
+}
+
+static void on_hesperd_ended(void *data, int status)
+{
+	struct stages *stages = data;
+	if (stages->machine_stopped) {
+		finish_stop(stages);
+	} else if (stages_going(stages) && stages->qemu_child.active && status == 0) {
+		/* It leaves when its machine has gone, so QEMU's end is the one to tell of. */
+		uv_timer_start(&stages->deadline, on_hesperd_gone, TERM_MS, 0);
+	} else if (stages_going(stages)) {
+		fail_hesperd(stages);
+	}
+}
+
+void stages_machine_stopped(struct stages *stages)
+{
+	stages->machine_stopped = true;
+	if (stages->hesperd_child.active) {
+		child_stop(&stages->hesperd_child, TERM_MS);
+	} else {
+		finish_stop(stages);
+	}
+}
+
+static void on_hesperd_timeout(uv_timer_t *timer)
+{
+	struct stages *stages = timer->data;
+	failure_set(&stages->failure, "the device (hesperd) was not ready in %d s",
+		    HESPERD_MS / 1000);
+	stages_fail(stages, "hesperd");
+}
+
+static void start_hesperd(struct stages *stages)
+{
+	const struct stages_options *options = &stages->options;
+	char size[32];
+	char refresh[16];
+	char log[PATH_MAX];
+	snprintf(size, sizeof(size), "%ux%u", options->size.width, options->size.height);
+	snprintf(refresh, sizeof(refresh), "%u", options->refresh);
+	stages_log_path(stages, log, "hesperd");
+	const char *const argv[] = {
+		options->paths->hesperd, "--socket-path", stages->gpu_socket,
+		"--display",		 stages->display, "--name",
+		options->name,		 "--size",	  size,
+		"--refresh",		 refresh,	  "--memory",
+		options->memory,	 "--stats",	  stages->stats_path,
+		"--ready-fd",		 "3",		  "--log",
+		options->log_level,	 NULL,
+	};
+	const struct child_spec spec = {
+		.argv = argv,
+		.log = log,
+		.report = on_hesperd_ready,
+		.death_signal = SIGTERM,
+		.ended = on_hesperd_ended,
+		.data = stages,
+	};
+	progress_begin(options->progress, "device");
+	uv_timer_start(&stages->deadline, on_hesperd_timeout, HESPERD_MS, 0);
+	child_start(&stages->hesperd_child, stages->loop, &spec);
+}
+
+/* guest/build: progress on stderr, the image's directory as the last line of stdout. */
+
+static void on_image_progress(void *data, const char *line)
+{
+	struct stages *stages = data;
+	static const char prefix[] = "guest: ";
+	if (stages->image_log != NULL) {
+		fprintf(stages->image_log, "%s\n", line);
+		fflush(stages->image_log);
+	}
+	if (strncmp(line, prefix, strlen(prefix)) == 0) {
+		line += strlen(prefix);
+	}
+	stages->image_worked = true;
+	progress_note(stages->options.progress, line);
+}
+
+static void on_image_line(void *data, const char *line)
+{
+	struct stages *stages = data;
+	snprintf(stages->image, sizeof(stages->image), "%s", line);
+}
+
+static void fail_image(struct stages *stages, int status)
+{
+	failure_set(&stages->failure, "the guest image could not be made (guest/build ended with "
+				      "status %d)",
+		    status);
+	failure_fix(&stages->failure, "read the log; then run %s by hand",
+		    stages->options.paths->guest_build);
+	stages_fail(stages, "guest-image");
+}
+
+static void on_image_ended(void *data, int status)
+{
+	struct stages *stages = data;
+	char path[PATH_MAX + 32];
+	if (stages->image_log != NULL) {
+		fclose(stages->image_log);
+		stages->image_log = NULL;
+	}
+	if (stages->stopping) {
+		stages_stop_machine(stages);
+		return;
+	}
+	if (!stages_going(stages)) {
+		return;
+	}
+	snprintf(path, sizeof(path), "%s/manifest.json", stages->image);
+	stages->manifest = status == 0 ? json_load_file(path, 0, NULL) : NULL;
+	if (stages->manifest == NULL) {
+		fail_image(stages, status);
+		return;
+	}
+	if (stages->image_worked) {
+		progress_done(stages->options.progress, "made in %.0f s",
+			      (double)(clock_now_ns() - stages->image_started_ns) / CLOCK_NS_PER_S);
+	} else {
+		progress_done(stages->options.progress, "ready (cached)");
+	}
+	start_hesperd(stages);
+}
+
+static void on_image_timeout(uv_timer_t *timer)
+{
+	struct stages *stages = timer->data;
+	failure_set(&stages->failure, "making the guest image took more than %d minutes",
+		    IMAGE_MS / 60000);
+	stages_fail(stages, "guest-image");
+}
+
+void stages_start(struct stages *stages, uv_loop_t *loop)
+{
+	char log[PATH_MAX];
+	const char *const argv[] = {stages->options.paths->guest_build, NULL};
+	const struct child_spec spec = {
+		.argv = argv,
+		.out = on_image_line,
+		.err = on_image_progress,
+		.death_signal = SIGTERM,
+		.ended = on_image_ended,
+		.data = stages,
+	};
+	stages->loop = loop;
+	uv_timer_init(loop, &stages->deadline);
+	stages->deadline.data = stages;
+	stages_log_path(stages, log, "guest-image");
+	stages->image_log = fopen(log, "we");
+	stages->image_started_ns = clock_now_ns();
+	progress_begin(stages->options.progress, "guest image");
+	uv_timer_start(&stages->deadline, on_image_timeout, IMAGE_MS, 0);
+	child_start(&stages->image_child, loop, &spec);
+}
+
+void stages_stop(struct stages *stages, void (*stopped)(void *data))
+{
+	stages->stopping = true;
+	stages->stopped = stopped;
+	uv_timer_stop(&stages->deadline);
+	if (stages->image_child.active) {
+		child_stop(&stages->image_child, TERM_MS);
+	} else {
+		stages_stop_machine(stages);
+	}
+}
+
+static bool check_programs(struct stages *stages)
+{
+	const struct paths *paths = stages->options.paths;
+	const char *missing = paths->hesperd[0] == '\0'	      ? "hesperd"
+			      : paths->view[0] == '\0'	      ? "hesper-view"
+			      : paths->guest_build[0] == '\0' ? "guest/build"
+							      : NULL;
+	if (missing == NULL) {
+		return true;
+	}
+	failure_set(&stages->failure, "a part of hesper is missing: %s", missing);
+	failure_fix(&stages->failure, "build it (make), or install hesper completely");
+	return false;
+}
+
+static bool make_sockets(struct stages *stages)
+{
+	const char *given = stages->options.runtime_dir;
+	int error = 0;
+	if (given == NULL) {
+		error = paths_make_runtime(stages->runtime);
+	} else {
+		snprintf(stages->runtime, sizeof(stages->runtime), "%s", given);
+	}
+	if (error < 0) {
+		stages->runtime[0] = '\0';
+		failure_set(&stages->failure, "cannot make a directory for sockets: %s",
+			    strerror(-error));
+		failure_fix(&stages->failure, "see that /tmp or XDG_RUNTIME_DIR can be written to");
+		return false;
+	}
+	if (strlen(stages->runtime) > RUNTIME_MAX) {
+		failure_set(&stages->failure, "%s is too long a path for sockets", given);
+		return false;
+	}
+	const struct {
+		char *path;
+		const char *name;
+	} files[] = {
+		{stages->gpu_socket, "gpu.sock"},
+		{stages->display, "display.sock"},
+		{stages->qmp_socket, "qmp.sock"},
+	};
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		snprintf(files[i].path, PATH_MAX, "%.*s/%s", RUNTIME_MAX, stages->runtime,
+			 files[i].name);
+	}
+	snprintf(stages->stats_path, sizeof(stages->stats_path), "%s/hesperd.json",
+		 stages->options.log_dir);
+	remove(stages->stats_path);
+	return true;
+}
+
+bool stages_check(struct stages *stages, const struct stages_options *options)
+{
+	*stages = (struct stages){.options = *options};
+	accel_choose(&stages->accel);
+	return check_programs(stages) &&
+	       qemu_probe(options->qemu, stages->qemu_version, &stages->failure) &&
+	       make_sockets(stages);
+}
+
+void stages_finish(struct stages *stages)
+{
+	json_decref(stages->manifest);
+	json_decref(stages->device);
+	json_decref(stages->guest);
+	stages->manifest = stages->device = stages->guest = NULL;
+	if (stages->runtime[0] != '\0' && stages->options.runtime_dir == NULL) {
+		paths_remove_tree(stages->runtime);
+	}
+}
