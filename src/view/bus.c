@@ -11,7 +11,6 @@
 #include "display/client.h"
 #include "util/clock.h"
 #include "util/fd.h"
-#include "util/log.h"
 #include "util/mailbox.h"
 
 /*
@@ -206,11 +205,12 @@ static void on_retry(uv_timer_t *timer)
 		}
 	}
 	if (r < 0) {
-		log_error("cannot connect to the display %s: %s. Fix: start hesperd, or name its "
-			  "display socket; --wait SECONDS waits for it",
-			  bus->options.socket, strerror(-r));
 		tell_gone(bus, r);
+		return;
 	}
+	pthread_mutex_lock(&bus->lock);
+	bus->next.connected = true;
+	pthread_mutex_unlock(&bus->lock);
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -319,6 +319,7 @@ void view_bus_take(struct view_bus *bus, struct view_event *event)
 	pthread_mutex_lock(&bus->lock);
 	*event = bus->next;
 	bus->next = (struct view_event){.quit = event->quit,
+					.connected = event->connected,
 					.gone = event->gone,
 					.cursor = {.visible = event->cursor.visible}};
 	bus->pending = false;

@@ -93,6 +93,22 @@ static void on_update(struct view *view, struct view_event *event)
 	}
 }
 
+static void on_gone(struct view *view, const struct view_event *event)
+{
+	const char *why = strerror(-event->gone);
+	view->done = true;
+	view->failed |= view->stats.presented == 0;
+	if (!event->connected) {
+		log_error("cannot connect to the display %s: %s. Fix: start hesperd, or name its "
+			  "display socket; --wait SECONDS waits for it",
+			  view->options.socket, why);
+	} else if (view->stats.presented == 0) {
+		log_error("the display went before it showed anything: %s", why);
+	} else {
+		log_info("the display went: %s", why);
+	}
+}
+
 static void on_event(struct view *view, struct view_event *event)
 {
 	const struct presenter_ops *ops = view->presenter->ops;
@@ -116,12 +132,7 @@ static void on_event(struct view *view, struct view_event *event)
 		capture(view);
 	}
 	if (event->gone < 0) {
-		view->done = true;
-		if (view->stats.presented == 0) {
-			log_error("the display went before it showed anything: %s",
-				  strerror(-event->gone));
-			view->failed = true;
-		}
+		on_gone(view, event);
 	}
 	view->done |= event->quit;
 }
@@ -157,7 +168,7 @@ static void tick(struct view *view)
 	if (!stats_tick(&view->stats, clock_now_ns())) {
 		return;
 	}
-	if (view->options.status_fd != VIEW_NO_FD) {
+	if (view->options.status_fd != 0) {
 		struct summary summary = summarize(view);
 		summary_status(&summary, (int)view->options.status_fd);
 	}

@@ -5,6 +5,26 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static int parse_device(struct view_options *options)
+{
+	const char *text = options->device_text;
+	options->device = VIEW_ANY_DEVICE;
+	if (text == NULL || text[0] == '\0') {
+		return 0;
+	}
+	char *end;
+	unsigned long index = strtoul(text, &end, 10);
+	if (*end != '\0' || index >= VIEW_ANY_DEVICE) {
+		fprintf(stderr,
+			"hesper-view: the device (--device or HESPER_DEVICE) cannot be '%s'; it is "
+			"a number of --list-devices\n",
+			text);
+		return -EINVAL;
+	}
+	options->device = (uint32_t)index;
+	return 0;
+}
+
 static int check(struct view_options *options)
 {
 	enum log_level level;
@@ -19,27 +39,15 @@ static int check(struct view_options *options)
 				"socket of hesperd or of QEMU's dbus display\n");
 		return -EINVAL;
 	}
-	const char *device = getenv("HESPER_DEVICE");
-	if (options->device == VIEW_ANY_DEVICE && device != NULL && device[0] != '\0') {
-		char *end;
-		unsigned long index = strtoul(device, &end, 10);
-		if (*end != '\0' || index >= VIEW_ANY_DEVICE) {
-			fprintf(stderr, "hesper-view: HESPER_DEVICE cannot be '%s'; it is a number "
-					"of --list-devices\n",
-				device);
-			return -EINVAL;
-		}
-		options->device = (uint32_t)index;
+	if (options->device_text == NULL) {
+		options->device_text = getenv("HESPER_DEVICE");
 	}
-	return 0;
+	return parse_device(options);
 }
 
 int view_options_parse(struct view_options *options, int argc, char **argv)
 {
-	*options = (struct view_options){.title = "hesper",
-					 .log = "warn",
-					 .status_fd = VIEW_NO_FD,
-					 .device = VIEW_ANY_DEVICE};
+	*options = (struct view_options){.title = "hesper", .log = "warn"};
 	const struct option_spec specs[] = {
 		{"socket", 's', OPTION_STRING, &options->socket, "PATH",
 		 "Display socket of hesperd", 0, 0},
@@ -50,9 +58,9 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		{"screenshot", 0, OPTION_STRING, &options->screenshot, "FILE.png",
 		 "Write the last presented picture here; SIGUSR1 writes it at once", 0, 0},
 		{"screenshot-at", 0, OPTION_UINT, &options->screenshot_at, "N",
-		 "Take the screenshot at the N-th presented frame instead", 1, 0},
+		 "Take the screenshot at the N-th presented frame; 0: at the end", 0, 0},
 		{"frames", 'n', OPTION_UINT, &options->frames, "N",
-		 "Exit after N presented frames", 1, 0},
+		 "Exit after N presented frames; 0: do not", 0, 0},
 		{"summary", 0, OPTION_STRING, &options->summary, "FILE.json",
 		 "Write what was measured here at the end", 0, 0},
 		{"title", 0, OPTION_STRING, &options->title, "TEXT", "First words of the title",
@@ -66,9 +74,9 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		{"scale", 0, OPTION_CHOICE, &options->scale, "fit|1:1",
 		 "How the picture fills the window", 0, 0},
 		{"status-fd", 0, OPTION_UINT, &options->status_fd, "N",
-		 "Write a line of JSON to this descriptor each half second", 0, 65535},
-		{"device", 'd', OPTION_UINT, &options->device, "N",
-		 "Vulkan device, a number of --list-devices (or HESPER_DEVICE)", 0, 255},
+		 "Write a line of JSON to this descriptor each half second; 0: to none", 0, 65535},
+		{"device", 'd', OPTION_STRING, &options->device_text, "N",
+		 "Vulkan device, a number of --list-devices (or HESPER_DEVICE)", 0, 0},
 		{"list-devices", 0, OPTION_FLAG, &options->list_devices, NULL,
 		 "List the Vulkan devices and exit", 0, 0},
 	};

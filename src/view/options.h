@@ -13,7 +13,6 @@ enum view_scale {
 	VIEW_SCALE_ONE,		/* one guest pixel is one window pixel */
 };
 
-#define VIEW_NO_FD UINT32_MAX
 #define VIEW_ANY_DEVICE UINT32_MAX
 
 /* What the command line says; strings point into argv or the environment. */
@@ -30,7 +29,8 @@ struct view_options {
 	uint32_t wait_s;		/* for the socket to be there */
 	struct option_size size;	/* of the window; 0: that of the first picture */
 	uint32_t scale;			/* enum view_scale */
-	uint32_t status_fd;		/* or VIEW_NO_FD */
+	uint32_t status_fd;		/* 0: none */
+	const char *device_text;	/* as given, or NULL */
 	uint32_t device;		/* index as listed, or VIEW_ANY_DEVICE */
 	bool list_devices;
 };

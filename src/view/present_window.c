@@ -3,6 +3,8 @@
 
 #include <SDL3/SDL.h>
 #include <SDL3/SDL_vulkan.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,13 +312,23 @@ static const struct presenter_ops ops = {
 	.destroy = destroy,
 };
 
+/* Xlib makes a title of what the locale can say: "—" needs UTF-8. */
+static void set_locale(void)
+{
+	if (setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
+		setlocale(LC_CTYPE, "C.UTF-8");
+	}
+}
+
 static bool open_window(struct window *window)
 {
-	const char *wayland = SDL_getenv("WAYLAND_DISPLAY");
-	const char *x11 = SDL_getenv("DISPLAY");
+	set_locale();
+	const char *wayland = getenv("WAYLAND_DISPLAY");
+	const char *x11 = getenv("DISPLAY");
 	/* Ours to handle; and only window systems, no bare consoles. */
 	SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
-	SDL_SetHintWithPriority(SDL_HINT_VIDEO_DRIVER, "wayland,x11", SDL_HINT_DEFAULT);
+	SDL_SetHintWithPriority(SDL_HINT_VIDEO_DRIVER, wayland != NULL ? "wayland,x11" : "x11",
+				SDL_HINT_DEFAULT);
 	SDL_SetHint(SDL_HINT_APP_ID, "hesper-view");
 	if (!SDL_Init(SDL_INIT_VIDEO)) {
 		if (wayland == NULL && x11 == NULL) {
