@@ -26,7 +26,7 @@
  */
 
 #define RETRY_MS 50
-#define SIGNALS 3
+#define SIGNALS 4
 
 struct view_update {
 	struct letter letter;
@@ -219,6 +219,8 @@ static void on_signal(uv_signal_t *handle, int number)
 	pthread_mutex_lock(&bus->lock);
 	if (number == SIGUSR1) {
 		bus->next.captures++;
+	} else if (number == SIGUSR2) {
+		bus->next.restarts++;
 	} else {
 		bus->next.quit = true;
 	}
@@ -285,7 +287,7 @@ int view_bus_start(const struct view_bus_options *options, struct view_bus **out
 	if (r < 0) {
 		return r; /* start-up: the process ends */
 	}
-	static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGUSR1};
+	static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
 	for (int i = 0; i < SIGNALS; i++) {
 		uv_signal_init(&bus->loop, &bus->signals[i]);
 		bus->signals[i].data = bus;

@@ -37,6 +37,7 @@ struct view_event {
 	struct view_cursor cursor;
 	bool quit;			/* SIGINT or SIGTERM; stays true */
 	unsigned captures;		/* SIGUSR1s */
+	unsigned restarts;		/* SIGUSR2s */
 	bool connected;			/* to a server, at some time; stays true */
 	int gone;			/* the server is: negative errno; stays; 0 while it is there */
 };

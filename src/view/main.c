@@ -26,6 +26,8 @@ struct view {
 	uint32_t width;		/* of the last picture, also when nothing is shown any more */
 	uint32_t height;
 	const struct format *format;
+	uint64_t dropped_before; /* counts when the figures last began, see restart() */
+	uint64_t copied_before;
 	bool captured;		/* at --screenshot-at: no other one at the end */
 	bool done;
 	bool failed;
@@ -109,9 +111,20 @@ static void on_gone(struct view *view, const struct view_event *event)
 	}
 }
 
+/* The figures begin now: what was shown before is not what is to be measured. */
+static void restart(struct view *view)
+{
+	view->stats = (struct stats){0};
+	view->dropped_before = view_bus_dropped(view->bus);
+	view->copied_before = counter_read(COUNTER_CPU_COPIED_BYTES);
+}
+
 static void on_event(struct view *view, struct view_event *event)
 {
 	const struct presenter_ops *ops = view->presenter->ops;
+	if (event->restarts > 0) {
+		restart(view);
+	}
 	if (event->has_cursor) {
 		if (ops->cursor != NULL) {
 			ops->cursor(view->presenter, &event->cursor);
@@ -155,7 +168,9 @@ static struct summary summarize(struct view *view)
 {
 	return (struct summary){.stats = &view->stats,
 				.vk = &view->vk,
-				.dropped = view_bus_dropped(view->bus),
+				.dropped = view_bus_dropped(view->bus) - view->dropped_before,
+				.copied = counter_read(COUNTER_CPU_COPIED_BYTES) -
+					  view->copied_before,
 				.path = view->sources.worst,
 				.width = view->width,
 				.height = view->height,

@@ -83,6 +83,8 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 	static const char *const notes[] = {
 		"Exits 0 when the window is closed, on SIGINT or SIGTERM, after --frames, or when "
 		"the server goes after it showed something; else 1.",
+		"SIGUSR2 begins the figures of --summary anew, and the count of --screenshot-at and "
+		"--frames.",
 		"HESPER_VALIDATE=1 runs under the Khronos validation layer and counts its messages "
 		"in the summary.",
 		NULL,

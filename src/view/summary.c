@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "util/counters.h"
 #include "util/log.h"
 
 static json_t *percentiles(const struct stats_times *times)
@@ -30,7 +29,7 @@ static json_t *build(const struct summary *summary)
 		(json_int_t)summary->dropped, "seconds", stats_seconds(stats), "fps",
 		stats_fps(stats), "frame_ms", percentiles(&stats->intervals), "present_ms",
 		percentiles(&stats->latencies), "memory_path", source_path_name(summary->path),
-		"cpu_copied_bytes", (json_int_t)counter_read(COUNTER_CPU_COPIED_BYTES), "device",
+		"cpu_copied_bytes", (json_int_t)summary->copied, "device",
 		vk->properties.deviceName, "driver", vk->driver, "width", (int)summary->width,
 		"height", (int)summary->height, "format",
 		summary->format != NULL ? summary->format->name : NULL, "validation_messages",
