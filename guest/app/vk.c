@@ -89,8 +89,32 @@ static uint32_t count_names(const char *const *names)
 	return n;
 }
 
+/* NULL if the loader and some driver have what is needed, else the name of what is missing. */
+static const char *instance_lacks(enum wsi wsi)
+{
+	static VkExtensionProperties all[128];
+	uint32_t count = 128;
+
+	if (vkEnumerateInstanceExtensionProperties(NULL, &count, all) < 0) {
+		return "a Vulkan driver";
+	}
+	for (uint32_t i = 0; i < count_names(needs[wsi].instance); i++) {
+		uint32_t found = 0;
+
+		while (found < count &&
+		       strcmp(all[found].extensionName, needs[wsi].instance[i]) != 0) {
+			found++;
+		}
+		if (found == count) {
+			return needs[wsi].instance[i];
+		}
+	}
+	return NULL;
+}
+
 static int create_instance(struct vk *vk, enum wsi wsi)
 {
+	const char *lack = instance_lacks(wsi);
 	VkApplicationInfo app = {
 		.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
 		.pApplicationName = vk->report->app,
@@ -104,6 +128,10 @@ static int create_instance(struct vk *vk, enum wsi wsi)
 		.ppEnabledExtensionNames = needs[wsi].instance,
 	};
 
+	if (lack) {
+		report_error(vk->report, "no Vulkan driver here has %s", lack);
+		return -ENODEV;
+	}
 	return vk_check(vk, vkCreateInstance(&info, NULL, &vk->instance), "vkCreateInstance");
 }
 
@@ -195,11 +223,8 @@ static int pick_device(struct vk *vk, enum wsi wsi)
 	uint32_t count = 16;
 	VkResult result = vkEnumeratePhysicalDevices(vk->instance, &count, all);
 
-	if (result < 0) {
-		return vk_check(vk, result, "vkEnumeratePhysicalDevices");
-	}
-	if (count == 0) {
-		report_error(vk->report, "there is no Vulkan device");
+	if (result < 0 || count == 0) {
+		report_error(vk->report, "there is no Vulkan device (%s)", vk_result_name(result));
 		return -ENODEV;
 	}
 	for (uint32_t i = 0; i < count; i++) {
