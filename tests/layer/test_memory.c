@@ -2,6 +2,7 @@
 /* Export and import of buffers: the pages are the same for the GPU, the CPU, a second device. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -217,12 +218,82 @@ static void test_device_takes_its_memory_along(void **state)
 	gpu_close(&gpu);
 }
 
+/* Vulkan lets any thread allocate and free: the driver hands out the handle that another thread
+ * has just freed, and each must still find its own pages. */
+struct allocator {
+	struct gpu *gpu;
+	uint32_t id;
+	int wrong;
+};
+
+static void *allocate_often(void *arg)
+{
+	struct allocator *allocator = arg;
+	struct gpu *gpu = allocator->gpu;
+	VkExportMemoryAllocateInfo export_info = {
+	    .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+	    .handleTypes = DMA_BUF,
+	};
+	VkMemoryAllocateInfo info = {
+	    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+	    .pNext = &export_info,
+	    .allocationSize = 4096,
+	    .memoryTypeIndex = gpu_memory_type(gpu, ~0u, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
+	};
+	for (uint32_t i = 0; i < 500; i++) {
+		VkDeviceMemory memory;
+		uint32_t *mapped = NULL;
+		const uint32_t word = allocator->id << 16 | i;
+		if (vkAllocateMemory(gpu->device, &info, NULL, &memory) != VK_SUCCESS ||
+		    vkMapMemory(gpu->device, memory, 0, VK_WHOLE_SIZE, 0, (void **)&mapped)) {
+			allocator->wrong++;
+			continue;
+		}
+		*mapped = word;
+		VkMemoryGetFdInfoKHR get = {
+		    .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
+		    .memory = memory,
+		    .handleType = DMA_BUF,
+		};
+		int fd = -1;
+		uint32_t seen = 0;
+		if (gpu->get_memory_fd(gpu->device, &get, &fd) != VK_SUCCESS ||
+		    pread(fd, &seen, sizeof(seen), 0) != sizeof(seen) || seen != word) {
+			allocator->wrong++;
+		}
+		close(fd);
+		vkFreeMemory(gpu->device, memory, NULL);
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	struct gpu gpu;
+	gpu_open(&gpu);
+	const int fds = fd_count();
+	struct allocator allocators[4];
+	pthread_t threads[4];
+	for (uint32_t i = 0; i < 4; i++) {
+		allocators[i] = (struct allocator){.gpu = &gpu, .id = i + 1};
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, allocate_often, &allocators[i]), 0);
+	}
+	for (uint32_t i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(allocators[i].wrong, 0);
+	}
+	assert_int_equal(fd_count(), fds);
+	gpu_close(&gpu);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_all_sizes),
 	    cmocka_unit_test(test_imported_memory_exports_again),
 	    cmocka_unit_test(test_venus_binding),
+	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_device_takes_its_memory_along),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

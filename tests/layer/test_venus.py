@@ -11,12 +11,18 @@ library for the server, when the layer is built with it.
 import contextlib
 import glob
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+
+# What Venus causes with any driver: virglrenderer exports all that is HOST_VISIBLE, whatever the
+# guest's application said of its buffers and images.
+CAUSED_BY_VENUS = {"VUID-VkBindBufferMemoryInfo-memory-02985",
+                   "VUID-VkBindImageMemoryInfo-memory-02989"}
 
 LIMIT = 60  # seconds, for anything that a client does
 
@@ -146,6 +152,14 @@ def main():
             device, pixels_hash = bench.run_client(env)
             expect(device is not None and "Venus" in device, f"{name}: {device}")
             expect(pixels_hash == native_hash, f"{name}: hash {pixels_hash}")
+
+    below = bench.explicit()
+    below["VK_INSTANCE_LAYERS"] += ":VK_LAYER_KHRONOS_validation"
+    with bench.run_server(below) as (server, env):
+        _, pixels_hash = bench.run_client(env)
+    expect(pixels_hash == native_hash, f"layer above validation: hash {pixels_hash}")
+    messages = set(re.findall(r"VUID-[-\w]+", server.output))
+    expect(messages == CAUSED_BY_VENUS, f"layer above validation: {sorted(messages)}")
 
     # Without the layer: on lavapipe with /dev/udmabuf this could work; here it must not.
     if not os.path.exists("/dev/udmabuf"):
