@@ -28,22 +28,18 @@ static bool read_back(struct vk *vk, const struct picture *picture, struct vk_ho
 	return vk_submit_and_wait(vk, VK_NULL_HANDLE, VK_NULL_HANDLE);
 }
 
-/* In place: RGB or RGBA in PNG's order, tightly packed. */
+/* In place: RGB in PNG's order, tightly packed. A screen has no alpha, whatever the format says. */
 static void pack(const struct picture *picture, uint8_t *pixels)
 {
 	bool swap = picture->vk_format == VK_FORMAT_B8G8R8A8_UNORM;
-	size_t size = picture->format->opaque ? 3 : 4;
 	size_t count = (size_t)picture->width * picture->height;
 	for (size_t i = 0; i < count; i++) {
 		uint8_t pixel[4];
 		memcpy(pixel, pixels + 4 * i, 4);
-		uint8_t *to = pixels + size * i;
+		uint8_t *to = pixels + 3 * i;
 		to[0] = pixel[swap ? 2 : 0];
 		to[1] = pixel[1];
 		to[2] = pixel[swap ? 0 : 2];
-		if (size == 4) {
-			to[3] = pixel[3];
-		}
 	}
 }
 
@@ -52,7 +48,7 @@ static bool write_png(const struct picture *picture, const void *pixels, const c
 	png_image image = {.version = PNG_IMAGE_VERSION,
 			   .width = picture->width,
 			   .height = picture->height,
-			   .format = picture->format->opaque ? PNG_FORMAT_RGB : PNG_FORMAT_RGBA,
+			   .format = PNG_FORMAT_RGB,
 			   .flags = PNG_IMAGE_FLAG_FAST};
 	char *partial;
 	if (asprintf(&partial, "%s.part", path) < 0) {

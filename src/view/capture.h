@@ -5,8 +5,8 @@
 #include "view/picture.h"
 
 /*
- * Reads the picture back from the GPU and writes it as a PNG: RGB when its format has no alpha,
- * RGBA otherwise. The file appears whole or not at all. False after words in the log.
+ * Reads the picture back from the GPU and writes it as a PNG, in RGB: a screen has no
+ * alpha. The file appears whole or not at all. False after words in the log.
  */
 bool capture_write(struct vk *vk, const struct picture *picture, const char *path);
 

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All eight formats from guest bytes to a viewer's pixels, through SET_SCANOUT (a copy by
+ * TRANSFER_TO_HOST_2D) and SET_SCANOUT_BLOB (no copy), with strides, offsets and parts that are not
+ * the whole. The expected colours come from the name of the format, not from its table.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon.h"
+
+#define WIDTH 72
+#define HEIGHT 40
+
+static const struct {
+	uint32_t id;
+	const char *bytes;	/* channel of each byte in memory, virtio 1.4, 5.7.6.8 */
+} formats[] = {
+	{1, "BGRA"}, {2, "BGRX"}, {3, "ARGB"},	{4, "XRGB"},
+	{67, "RGBA"}, {68, "XBGR"}, {121, "ABGR"}, {134, "RGBX"},
+};
+#define FORMATS (sizeof(formats) / sizeof(formats[0]))
+
+/* Every channel differs everywhere, and no two formats give the same bytes. */
+static void colour_at(uint32_t x, uint32_t y, uint8_t rgb[3])
+{
+	rgb[0] = (uint8_t)(x * 3 + 1);
+	rgb[1] = (uint8_t)(y * 5 + 2);
+	rgb[2] = (uint8_t)(x * 7 + y * 11 + 3);
+}
+
+static void draw(uint8_t *at, uint32_t stride, const char *bytes)
+{
+	for (uint32_t y = 0; y < HEIGHT; y++) {
+		for (uint32_t x = 0; x < WIDTH; x++) {
+			uint8_t rgb[3];
+			colour_at(x, y, rgb);
+			for (unsigned b = 0; b < 4; b++) {
+				static const char order[] = "RGB";
+				const char *channel = strchr(order, bytes[b]);
+				/* Alpha must not matter on a screen, and X is rubbish. */
+				at[y * stride + x * 4 + b] =
+					channel == NULL ? (uint8_t)(x ^ 0x5a) : rgb[channel - order];
+			}
+		}
+	}
+}
+
+static void check(const struct picture *picture, uint32_t x0, uint32_t y0, uint32_t width,
+		  uint32_t height, const char *what)
+{
+	assert_int_equal(picture->width, width);
+	assert_int_equal(picture->height, height);
+	for (uint32_t y = 0; y < height; y++) {
+		for (uint32_t x = 0; x < width; x++) {
+			const uint8_t *seen = &picture->rgb[3 * (y * width + x)];
+			uint8_t rgb[3];
+			colour_at(x0 + x, y0 + y, rgb);
+			if (memcmp(seen, rgb, 3) != 0) {
+				fail_msg("%s: pixel %u,%u is %02x%02x%02x instead of %02x%02x%02x", what,
+					 x, y, seen[0], seen[1], seen[2], rgb[0], rgb[1], rgb[2]);
+			}
+		}
+	}
+}
+
+#define OK VIRTIO_GPU_RESP_OK_NODATA
+
+static void test_set_scanout(void **state)
+{
+	struct daemon daemon;
+	struct picture picture;
+	daemon_open(&daemon, 1);
+	const uint64_t gpa = WIRE_RAM_GPA + (32ull << 20);
+	for (size_t i = 0; i < FORMATS; i++) {
+		uint32_t id = 10 + (uint32_t)i;
+		draw(wire_at(&daemon.front, gpa), WIDTH * 4, formats[i].bytes);
+		assert_int_equal(daemon_create_2d(&daemon, id, formats[i].id, WIDTH, HEIGHT), OK);
+		assert_int_equal(daemon_attach(&daemon, id, gpa, WIDTH * HEIGHT * 4), OK);
+		assert_int_equal(daemon_transfer(&daemon, id, 0, 0, WIDTH, HEIGHT, 0), OK);
+		assert_int_equal(daemon_set_scanout(&daemon, 0, id, 0, 0, WIDTH, HEIGHT), OK);
+		assert_int_equal(daemon_flush(&daemon, id, WIDTH, HEIGHT), OK);
+		daemon_look(&daemon, 0, &picture);
+		check(&picture, 0, 0, WIDTH, HEIGHT, formats[i].bytes);
+		picture_finish(&picture);
+		/* A part of it, one that starts in the middle of a row. */
+		assert_int_equal(daemon_set_scanout(&daemon, 0, id, 5, 7, 33, 21), OK);
+		assert_int_equal(daemon_flush(&daemon, id, WIDTH, HEIGHT), OK);
+		daemon_look(&daemon, 0, &picture);
+		check(&picture, 5, 7, 33, 21, formats[i].bytes);
+		picture_finish(&picture);
+	}
+	assert_int_equal(daemon_counter(&daemon, "cpu_copied_bytes"), FORMATS * WIDTH * HEIGHT * 4);
+	daemon_close(&daemon);
+}
+
+static void test_set_scanout_blob(void **state)
+{
+	struct daemon daemon;
+	struct picture picture;
+	daemon_open(&daemon, 1);
+	assert_int_equal(daemon_create_context(&daemon, 1, 4), OK);
+	for (size_t i = 0; i < FORMATS; i++) {
+		uint32_t id = 10 + (uint32_t)i;
+		/* Neither stride nor offset is a round number. */
+		uint32_t stride = (WIDTH + 3 + (uint32_t)i) * 4;
+		uint32_t offset = 4 * (1 + 37 * (uint32_t)i);
+		uint64_t place = 65536 * i;
+		assert_int_equal(daemon_create_blob(&daemon, 1, id, VIRTIO_GPU_BLOB_MEM_HOST3D, 65536, 0),
+				 OK);
+		assert_int_equal(daemon_map(&daemon, id, place), VIRTIO_GPU_RESP_OK_MAP_INFO);
+		/* Through the window, as the guest would. */
+		uint8_t *window = wire_window_at(&daemon.front, place, 65536);
+		assert_non_null(window);
+		draw(window + offset, stride, formats[i].bytes);
+		assert_int_equal(daemon_set_scanout_blob(&daemon, 0, id, formats[i].id, WIDTH, HEIGHT,
+							 stride, offset),
+				 OK);
+		assert_int_equal(daemon_flush(&daemon, id, WIDTH, HEIGHT), OK);
+		daemon_look(&daemon, 0, &picture);
+		check(&picture, 0, 0, WIDTH, HEIGHT, formats[i].bytes);
+		picture_finish(&picture);
+	}
+	assert_int_equal(daemon_counter(&daemon, "cpu_copied_bytes"), 0);
+	assert_int_equal(daemon_counter(&daemon, "scanout_blob_commands"), FORMATS);
+	daemon_close(&daemon);
+}
+
+static void test_guest_blob_is_copied_and_counted(void **state)
+{
+	struct daemon daemon;
+	struct picture picture;
+	const uint64_t gpa = WIRE_RAM_GPA + (32ull << 20);
+	daemon_open(&daemon, 1);
+	draw(wire_at(&daemon.front, gpa), WIDTH * 4, "BGRX");
+	assert_int_equal(daemon_create_blob(&daemon, 0, 5, VIRTIO_GPU_BLOB_MEM_GUEST, 12288, gpa), OK);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 5, 2, WIDTH, HEIGHT, WIDTH * 4, 0), OK);
+	assert_int_equal(daemon_flush(&daemon, 5, WIDTH, HEIGHT), OK);
+	daemon_look(&daemon, 0, &picture);
+	check(&picture, 0, 0, WIDTH, HEIGHT, "guest blob");
+	picture_finish(&picture);
+	assert_int_equal(daemon_counter(&daemon, "blob_path_cpu_copied_bytes"), WIDTH * HEIGHT * 4);
+	daemon_close(&daemon);
+}
+
+static void test_one_resource_on_two_heads(void **state)
+{
+	struct daemon daemon;
+	struct picture picture;
+	const uint64_t gpa = WIRE_RAM_GPA + (32ull << 20);
+	daemon_open(&daemon, 2);
+	draw(wire_at(&daemon.front, gpa), WIDTH * 4, "BGRX");
+	assert_int_equal(daemon_create_2d(&daemon, 1, 2, WIDTH, HEIGHT), OK);
+	assert_int_equal(daemon_attach(&daemon, 1, gpa, WIDTH * HEIGHT * 4), OK);
+	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, WIDTH, HEIGHT, 0), OK);
+	assert_int_equal(daemon_set_scanout(&daemon, 0, 1, 0, 0, 36, HEIGHT), OK);
+	assert_int_equal(daemon_set_scanout(&daemon, 1, 1, 36, 0, 36, HEIGHT), OK);
+	assert_int_equal(daemon_flush(&daemon, 1, WIDTH, HEIGHT), OK);
+	daemon_look(&daemon, 0, &picture);
+	check(&picture, 0, 0, 36, HEIGHT, "left head");
+	picture_finish(&picture);
+	daemon_look(&daemon, 1, &picture);
+	check(&picture, 36, 0, 36, HEIGHT, "right head");
+	picture_finish(&picture);
+	daemon_close(&daemon);
+}
+
+static void test_unref_of_a_shown_resource_keeps_the_picture(void **state)
+{
+	struct daemon daemon;
+	struct picture picture;
+	daemon_open(&daemon, 1);
+	assert_int_equal(daemon_create_context(&daemon, 1, 4), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 9, VIRTIO_GPU_BLOB_MEM_HOST3D, 16384, 0), OK);
+	assert_int_equal(daemon_map(&daemon, 9, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
+	draw(wire_window_at(&daemon.front, 0, 16384), WIDTH * 4, "BGRX");
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 9, 2, WIDTH, HEIGHT, WIDTH * 4, 0), OK);
+	assert_int_equal(daemon_flush(&daemon, 9, WIDTH, HEIGHT), OK);
+	/* Unmaps, too: the window is free again. */
+	assert_int_equal(daemon_unref(&daemon, 9), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 9, VIRTIO_GPU_BLOB_MEM_HOST3D, 8192, 0), OK);
+	assert_int_equal(daemon_map(&daemon, 9, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
+	/* The new resource 9 is not what is shown. */
+	assert_int_equal(daemon_flush(&daemon, 9, WIDTH, HEIGHT), OK);
+	daemon_look(&daemon, 0, &picture);
+	check(&picture, 0, 0, WIDTH, HEIGHT, "unref");
+	picture_finish(&picture);
+	daemon_close(&daemon);
+}
+
+static void test_picture_survives_a_pause_and_not_a_reset(void **state)
+{
+	struct daemon daemon;
+	struct picture picture;
+	daemon_open(&daemon, 1);
+	assert_int_equal(daemon_create_context(&daemon, 1, 4), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 3, VIRTIO_GPU_BLOB_MEM_HOST3D, 16384, 0), OK);
+	assert_int_equal(daemon_map(&daemon, 3, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
+	draw(wire_window_at(&daemon.front, 0, 16384), WIDTH * 4, "BGRX");
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 3, 2, WIDTH, HEIGHT, WIDTH * 4, 0), OK);
+	assert_int_equal(daemon_flush(&daemon, 3, WIDTH, HEIGHT), OK);
+	wire_stop(&daemon.front);
+	wire_start(&daemon.front, DAEMON_FEATURES);
+	assert_int_equal(daemon_flush(&daemon, 3, WIDTH, HEIGHT), OK);
+	daemon_look(&daemon, 0, &picture);
+	check(&picture, 0, 0, WIDTH, HEIGHT, "after a pause");
+	picture_finish(&picture);
+	wire_stop(&daemon.front);
+	wire_reset(&daemon.front);
+	wire_start(&daemon.front, DAEMON_FEATURES);
+	assert_int_equal(daemon_flush(&daemon, 3, WIDTH, HEIGHT),
+			 VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID);
+	assert_int_equal(daemon_create_context(&daemon, 1, 4), OK);
+	daemon_close(&daemon);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_set_scanout),
+		cmocka_unit_test(test_set_scanout_blob),
+		cmocka_unit_test(test_guest_blob_is_copied_and_counted),
+		cmocka_unit_test(test_one_resource_on_two_heads),
+		cmocka_unit_test(test_unref_of_a_shown_resource_keeps_the_picture),
+		cmocka_unit_test(test_picture_survives_a_pause_and_not_a_reset),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
