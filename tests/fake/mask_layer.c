@@ -58,10 +58,10 @@ static const void *find(const void *next, VkStructureType type)
 static bool is_hidden(const char *name)
 {
 	static const char *const hidden[] = {
-	    "VK_EXT_external_memory_dma_buf",
-	    "VK_KHR_external_memory_fd",
-	    "VK_KHR_external_semaphore_fd",
-	    "VK_EXT_image_drm_format_modifier",
+		"VK_EXT_external_memory_dma_buf",
+		"VK_KHR_external_memory_fd",
+		"VK_KHR_external_semaphore_fd",
+		"VK_EXT_image_drm_format_modifier",
 	};
 	for (size_t i = 0; i < sizeof(hidden) / sizeof(*hidden); i++) {
 		if (strcmp(name, hidden[i]) == 0) {
@@ -72,7 +72,7 @@ static bool is_hidden(const char *name)
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL mask_EnumerateDeviceExtensionProperties(
-    VkPhysicalDevice physical, const char *layer, uint32_t *count, VkExtensionProperties *out)
+	VkPhysicalDevice physical, const char *layer, uint32_t *count, VkExtensionProperties *out)
 {
 	VkExtensionProperties list[512];
 	uint32_t total = 512, kept = 0;
@@ -98,36 +98,35 @@ static void mask_memory(VkPhysicalDeviceMemoryProperties *out)
 {
 	const VkMemoryPropertyFlags local = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
 	const VkMemoryPropertyFlags coherent =
-	    VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+		VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 	VkDeviceSize size = out->memoryHeaps[0].size;
 	*out = (VkPhysicalDeviceMemoryProperties){
-	    .memoryTypeCount = type_count,
-	    .memoryTypes = {{local, 0}, {coherent | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, 1},
-			    {local | coherent, 0}},
-	    .memoryHeapCount = 2,
-	    .memoryHeaps = {{size, VK_MEMORY_HEAP_DEVICE_LOCAL_BIT}, {size, 0}},
+		.memoryTypeCount = type_count,
+		.memoryTypes = {{local, 0},
+				{coherent | VK_MEMORY_PROPERTY_HOST_CACHED_BIT, 1},
+				{local | coherent, 0}},
+		.memoryHeapCount = 2,
+		.memoryHeaps = {{size, VK_MEMORY_HEAP_DEVICE_LOCAL_BIT}, {size, 0}},
 	};
 }
 
-static VKAPI_ATTR void VKAPI_CALL
-mask_GetPhysicalDeviceMemoryProperties(VkPhysicalDevice physical,
-				       VkPhysicalDeviceMemoryProperties *out)
+static VKAPI_ATTR void VKAPI_CALL mask_GetPhysicalDeviceMemoryProperties(
+	VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties *out)
 {
 	NEXT(GetPhysicalDeviceMemoryProperties)(physical, out);
 	mask_memory(out);
 }
 
-static VKAPI_ATTR void VKAPI_CALL
-mask_GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice physical,
-					VkPhysicalDeviceMemoryProperties2 *out)
+static VKAPI_ATTR void VKAPI_CALL mask_GetPhysicalDeviceMemoryProperties2(
+	VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties2 *out)
 {
 	NEXT(GetPhysicalDeviceMemoryProperties2)(physical, out);
 	mask_memory(&out->memoryProperties);
 }
 
 static VKAPI_ATTR void VKAPI_CALL mask_GetPhysicalDeviceExternalBufferProperties(
-    VkPhysicalDevice physical, const VkPhysicalDeviceExternalBufferInfo *info,
-    VkExternalBufferProperties *out)
+	VkPhysicalDevice physical, const VkPhysicalDeviceExternalBufferInfo *info,
+	VkExternalBufferProperties *out)
 {
 	if (info->handleType == VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT) {
 		NEXT(GetPhysicalDeviceExternalBufferProperties)(physical, info, out);
@@ -137,8 +136,8 @@ static VKAPI_ATTR void VKAPI_CALL mask_GetPhysicalDeviceExternalBufferProperties
 }
 
 static VKAPI_ATTR void VKAPI_CALL mask_GetPhysicalDeviceExternalSemaphoreProperties(
-    VkPhysicalDevice physical, const VkPhysicalDeviceExternalSemaphoreInfo *info,
-    VkExternalSemaphoreProperties *out)
+	VkPhysicalDevice physical, const VkPhysicalDeviceExternalSemaphoreInfo *info,
+	VkExternalSemaphoreProperties *out)
 {
 	out->exportFromImportedHandleTypes = 0;
 	out->compatibleHandleTypes = 0;
@@ -146,8 +145,8 @@ static VKAPI_ATTR void VKAPI_CALL mask_GetPhysicalDeviceExternalSemaphorePropert
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL mask_GetPhysicalDeviceImageFormatProperties2(
-    VkPhysicalDevice physical, const VkPhysicalDeviceImageFormatInfo2 *info,
-    VkImageFormatProperties2 *out)
+	VkPhysicalDevice physical, const VkPhysicalDeviceImageFormatInfo2 *info,
+	VkImageFormatProperties2 *out)
 {
 	if (info->tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT) {
 		refuse("a question about modifiers");
@@ -166,7 +165,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL mask_AllocateMemory(VkDevice handle,
 	static int imports;
 	const char *fail = getenv("HESPER_MASK_FAIL_ALLOCATION");
 	bool pointer =
-	    find(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT) != NULL;
+		find(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT) != NULL;
 	if (info->memoryTypeIndex >= type_count) {
 		refuse("a memory type that it does not have");
 	}
@@ -174,8 +173,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL mask_AllocateMemory(VkDevice handle,
 	    find(info->pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO)) {
 		refuse("memory to export, or an fd to import");
 	}
-	if (pointer &&
-	    find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO)) {
+	if (pointer && find(info->pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO)) {
 		refuse("a host pointer as a dedicated allocation");
 	}
 	if (pointer && info->memoryTypeIndex != type_host) {
@@ -189,9 +187,9 @@ static VKAPI_ATTR VkResult VKAPI_CALL mask_AllocateMemory(VkDevice handle,
 	return NEXT_DEVICE(handle, AllocateMemory)(handle, &real, allocator, out);
 }
 
-static VKAPI_ATTR VkResult VKAPI_CALL mask_GetMemoryHostPointerPropertiesEXT(
-    VkDevice handle, VkExternalMemoryHandleTypeFlagBits type, const void *pointer,
-    VkMemoryHostPointerPropertiesEXT *out)
+static VKAPI_ATTR VkResult VKAPI_CALL
+mask_GetMemoryHostPointerPropertiesEXT(VkDevice handle, VkExternalMemoryHandleTypeFlagBits type,
+				       const void *pointer, VkMemoryHostPointerPropertiesEXT *out)
 {
 	out->memoryTypeBits = (1u << type_host) | (1u << type_bar);
 	return VK_SUCCESS;
@@ -222,8 +220,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL mask_CreateImage(VkDevice handle,
 	{                                                                                          \
 		NEXT_DEVICE(handle, name)(handle, info, out);                                      \
 		out->memoryRequirements.memoryTypeBits = all_types;                                \
-		VkMemoryDedicatedRequirements *dedicated = (void *)find(                           \
-		    out->pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS);                  \
+		VkMemoryDedicatedRequirements *dedicated =                                         \
+			(void *)find(out->pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS); \
 		if (dedicated) {                                                                   \
 			dedicated->prefersDedicatedAllocation = VK_TRUE;                           \
 		}                                                                                  \
@@ -295,8 +293,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL mask_CreateInstance(const VkInstanceCreate
 	}
 	next_instance_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
 	link->u.pLayerInfo = link->u.pLayerInfo->pNext;
-	VkResult result = ((PFN_vkCreateInstance)next_instance_proc(
-	    NULL, "vkCreateInstance"))(info, allocator, out);
+	VkResult result = ((PFN_vkCreateInstance)next_instance_proc(NULL, "vkCreateInstance"))(
+		info, allocator, out);
 	instance = *out;
 	return result;
 }
@@ -338,29 +336,26 @@ static PFN_vkVoidFunction mask_find(const struct command *table, size_t count, c
 	return NULL;
 }
 
-#define COMMAND(name)                                                                              \
-	{                                                                                          \
-		"vk" #name, (PFN_vkVoidFunction)mask_##name                                        \
-	}
+#define COMMAND(name) {"vk" #name, (PFN_vkVoidFunction)mask_##name}
 
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL mask_GetDeviceProcAddr(VkDevice handle,
 								       const char *name)
 {
 	static const struct command table[] = {
-	    COMMAND(GetDeviceProcAddr),
-	    COMMAND(AllocateMemory),
-	    COMMAND(GetMemoryHostPointerPropertiesEXT),
-	    COMMAND(CreateImage),
-	    COMMAND(GetBufferMemoryRequirements),
-	    COMMAND(GetImageMemoryRequirements),
-	    COMMAND(GetBufferMemoryRequirements2),
-	    COMMAND(GetImageMemoryRequirements2),
-	    COMMAND(GetDeviceBufferMemoryRequirements),
-	    COMMAND(GetDeviceImageMemoryRequirements),
-	    COMMAND(CreateSemaphore),
-	    COMMAND(QueueSubmit),
-	    COMMAND(QueueSubmit2),
-	    COMMAND(QueueWaitIdle),
+		COMMAND(GetDeviceProcAddr),
+		COMMAND(AllocateMemory),
+		COMMAND(GetMemoryHostPointerPropertiesEXT),
+		COMMAND(CreateImage),
+		COMMAND(GetBufferMemoryRequirements),
+		COMMAND(GetImageMemoryRequirements),
+		COMMAND(GetBufferMemoryRequirements2),
+		COMMAND(GetImageMemoryRequirements2),
+		COMMAND(GetDeviceBufferMemoryRequirements),
+		COMMAND(GetDeviceImageMemoryRequirements),
+		COMMAND(CreateSemaphore),
+		COMMAND(QueueSubmit),
+		COMMAND(QueueSubmit2),
+		COMMAND(QueueWaitIdle),
 	};
 	PFN_vkVoidFunction hook = mask_find(table, sizeof(table) / sizeof(*table), name);
 	return hook ? hook : next_device_proc(handle, name);
@@ -370,16 +365,16 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL mask_GetInstanceProcAddr(VkInsta
 									 const char *name)
 {
 	static const struct command table[] = {
-	    COMMAND(GetInstanceProcAddr),
-	    COMMAND(CreateInstance),
-	    COMMAND(CreateDevice),
-	    COMMAND(GetDeviceProcAddr),
-	    COMMAND(EnumerateDeviceExtensionProperties),
-	    COMMAND(GetPhysicalDeviceMemoryProperties),
-	    COMMAND(GetPhysicalDeviceMemoryProperties2),
-	    COMMAND(GetPhysicalDeviceExternalBufferProperties),
-	    COMMAND(GetPhysicalDeviceExternalSemaphoreProperties),
-	    COMMAND(GetPhysicalDeviceImageFormatProperties2),
+		COMMAND(GetInstanceProcAddr),
+		COMMAND(CreateInstance),
+		COMMAND(CreateDevice),
+		COMMAND(GetDeviceProcAddr),
+		COMMAND(EnumerateDeviceExtensionProperties),
+		COMMAND(GetPhysicalDeviceMemoryProperties),
+		COMMAND(GetPhysicalDeviceMemoryProperties2),
+		COMMAND(GetPhysicalDeviceExternalBufferProperties),
+		COMMAND(GetPhysicalDeviceExternalSemaphoreProperties),
+		COMMAND(GetPhysicalDeviceImageFormatProperties2),
 	};
 	PFN_vkVoidFunction hook = mask_find(table, sizeof(table) / sizeof(*table), name);
 	return hook || !handle ? hook : next_instance_proc(handle, name);

@@ -29,10 +29,10 @@ bool config_is_masked(void)
 static bool is_filtered(const char *id)
 {
 	static const char *const ids[] = {
-	    "VUID-vkBindBufferMemory-memory-02985",
-	    "VUID-VkBindBufferMemoryInfo-memory-02985",
-	    "VUID-vkBindImageMemory-memory-02989",
-	    "VUID-VkBindImageMemoryInfo-memory-02989",
+		"VUID-vkBindBufferMemory-memory-02985",
+		"VUID-VkBindBufferMemoryInfo-memory-02985",
+		"VUID-vkBindImageMemory-memory-02989",
+		"VUID-VkBindImageMemoryInfo-memory-02989",
 	};
 	for (size_t i = 0; id && i < sizeof(ids) / sizeof(*ids); i++) {
 		if (strcmp(id, ids[i]) == 0) {
@@ -42,9 +42,10 @@ static bool is_filtered(const char *id)
 	return false;
 }
 
-static VKAPI_ATTR VkBool32 VKAPI_CALL
-on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageTypeFlagsEXT types,
-	   const VkDebugUtilsMessengerCallbackDataEXT *data, void *arg)
+static VKAPI_ATTR VkBool32 VKAPI_CALL on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
+						 VkDebugUtilsMessageTypeFlagsEXT types,
+						 const VkDebugUtilsMessengerCallbackDataEXT *data,
+						 void *arg)
 {
 	struct gpu *gpu = arg;
 	if (data->pMessageIdName && strcmp(data->pMessageIdName, "Loader Message") == 0) {
@@ -60,13 +61,13 @@ on_message(VkDebugUtilsMessageSeverityFlagBitsEXT severity, VkDebugUtilsMessageT
 }
 
 static const VkDebugUtilsMessengerCreateInfoEXT messenger_info = {
-    .sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
-    .messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT |
-		       VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
-    .messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_GENERAL_BIT_EXT |
-		   VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT |
-		   VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
-    .pfnUserCallback = on_message,
+	.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT,
+	.messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT |
+			   VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT,
+	.messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_GENERAL_BIT_EXT |
+		       VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT |
+		       VK_DEBUG_UTILS_MESSAGE_TYPE_PERFORMANCE_BIT_EXT,
+	.pfnUserCallback = on_message,
 };
 
 static void gpu_open_instance(struct gpu *gpu)
@@ -75,20 +76,20 @@ static void gpu_open_instance(struct gpu *gpu)
 	VkDebugUtilsMessengerCreateInfoEXT messenger = messenger_info;
 	messenger.pUserData = gpu;
 	VkApplicationInfo application = {
-	    .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
-	    .apiVersion = VK_API_VERSION_1_3,
+		.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+		.apiVersion = VK_API_VERSION_1_3,
 	};
 	VkInstanceCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-	    .pNext = &messenger,
-	    .pApplicationInfo = &application,
-	    .enabledExtensionCount = 1,
-	    .ppEnabledExtensionNames = extensions,
+		.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+		.pNext = &messenger,
+		.pApplicationInfo = &application,
+		.enabledExtensionCount = 1,
+		.ppEnabledExtensionNames = extensions,
 	};
 	CHECK(vkCreateInstance(&info, NULL, &gpu->instance));
 	PFN_vkCreateDebugUtilsMessengerEXT create =
-	    (PFN_vkCreateDebugUtilsMessengerEXT)vkGetInstanceProcAddr(
-		gpu->instance, "vkCreateDebugUtilsMessengerEXT");
+		(PFN_vkCreateDebugUtilsMessengerEXT)vkGetInstanceProcAddr(
+			gpu->instance, "vkCreateDebugUtilsMessengerEXT");
 	messenger.pNext = NULL;
 	CHECK(create(gpu->instance, &messenger, NULL, &gpu->messenger));
 	uint32_t count = 1;
@@ -100,28 +101,28 @@ static void gpu_open_instance(struct gpu *gpu)
 static void gpu_open_device(struct gpu *gpu)
 {
 	static const char *const extensions[] = {
-	    VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME,
-	    VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME,
-	    VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NAME,
-	    VK_KHR_EXTERNAL_SEMAPHORE_FD_EXTENSION_NAME,
+		VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME,
+		VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME,
+		VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NAME,
+		VK_KHR_EXTERNAL_SEMAPHORE_FD_EXTENSION_NAME,
 	};
 	static const float priority = 1.0f;
 	VkDeviceQueueCreateInfo queue = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-	    .queueCount = 1,
-	    .pQueuePriorities = &priority,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+		.queueCount = 1,
+		.pQueuePriorities = &priority,
 	};
 	VkPhysicalDeviceSynchronization2Features sync2 = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SYNCHRONIZATION_2_FEATURES,
-	    .synchronization2 = VK_TRUE,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SYNCHRONIZATION_2_FEATURES,
+		.synchronization2 = VK_TRUE,
 	};
 	VkDeviceCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-	    .pNext = &sync2,
-	    .queueCreateInfoCount = 1,
-	    .pQueueCreateInfos = &queue,
-	    .enabledExtensionCount = sizeof(extensions) / sizeof(*extensions),
-	    .ppEnabledExtensionNames = extensions,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+		.pNext = &sync2,
+		.queueCreateInfoCount = 1,
+		.pQueueCreateInfos = &queue,
+		.enabledExtensionCount = sizeof(extensions) / sizeof(*extensions),
+		.ppEnabledExtensionNames = extensions,
 	};
 	CHECK(vkCreateDevice(gpu->physical, &info, NULL, &gpu->device));
 	vkGetDeviceQueue(gpu->device, 0, 0, &gpu->queue);
@@ -153,8 +154,8 @@ void gpu_close(struct gpu *gpu)
 		vkDestroyDevice(gpu->device, NULL);
 	}
 	PFN_vkDestroyDebugUtilsMessengerEXT destroy =
-	    (PFN_vkDestroyDebugUtilsMessengerEXT)vkGetInstanceProcAddr(
-		gpu->instance, "vkDestroyDebugUtilsMessengerEXT");
+		(PFN_vkDestroyDebugUtilsMessengerEXT)vkGetInstanceProcAddr(
+			gpu->instance, "vkDestroyDebugUtilsMessengerEXT");
 	destroy(gpu->instance, gpu->messenger, NULL);
 	vkDestroyInstance(gpu->instance, NULL);
 	assert_int_equal(gpu->messages, 0);
@@ -163,30 +164,30 @@ void gpu_close(struct gpu *gpu)
 void gpu_run(struct gpu *gpu, void (*record)(VkCommandBuffer, void *), void *arg)
 {
 	VkCommandBufferAllocateInfo allocate = {
-	    .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-	    .commandPool = gpu->pool,
-	    .commandBufferCount = 1,
+		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+		.commandPool = gpu->pool,
+		.commandBufferCount = 1,
 	};
 	VkCommandBuffer commands;
 	CHECK(vkAllocateCommandBuffers(gpu->device, &allocate, &commands));
 	VkCommandBufferBeginInfo begin = {
-	    .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-	    .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
+		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+		.flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT,
 	};
 	CHECK(vkBeginCommandBuffer(commands, &begin));
 	record(commands, arg);
 	VkMemoryBarrier to_host = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-	    .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
-	    .dstAccessMask = VK_ACCESS_HOST_READ_BIT,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+		.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
+		.dstAccessMask = VK_ACCESS_HOST_READ_BIT,
 	};
 	vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT,
 			     0, 1, &to_host, 0, NULL, 0, NULL);
 	CHECK(vkEndCommandBuffer(commands));
 	VkSubmitInfo submit = {
-	    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-	    .commandBufferCount = 1,
-	    .pCommandBuffers = &commands,
+		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+		.commandBufferCount = 1,
+		.pCommandBuffers = &commands,
 	};
 	CHECK(vkQueueSubmit(gpu->queue, 1, &submit, VK_NULL_HANDLE));
 	CHECK(vkQueueWaitIdle(gpu->queue));
@@ -198,8 +199,7 @@ uint32_t gpu_memory_type(struct gpu *gpu, uint32_t bits, VkMemoryPropertyFlags f
 	VkPhysicalDeviceMemoryProperties memory;
 	vkGetPhysicalDeviceMemoryProperties(gpu->physical, &memory);
 	for (uint32_t i = 0; i < memory.memoryTypeCount; i++) {
-		if ((bits & (1u << i)) &&
-		    (memory.memoryTypes[i].propertyFlags & flags) == flags) {
+		if ((bits & (1u << i)) && (memory.memoryTypes[i].propertyFlags & flags) == flags) {
 			return i;
 		}
 	}
@@ -211,33 +211,33 @@ void gpu_make_buffer(struct gpu *gpu, VkDeviceSize size, bool external, bool exp
 		     int import_fd, struct exported_buffer *out)
 {
 	VkExternalMemoryBufferCreateInfo external_info = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+		.handleTypes = DMA_BUF,
 	};
 	VkBufferCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-	    .pNext = external ? &external_info : NULL,
-	    .size = size,
-	    .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+		.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+		.pNext = external ? &external_info : NULL,
+		.size = size,
+		.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
 	};
 	CHECK(vkCreateBuffer(gpu->device, &info, NULL, &out->buffer));
 	VkMemoryRequirements requirements;
 	vkGetBufferMemoryRequirements(gpu->device, out->buffer, &requirements);
 	VkExportMemoryAllocateInfo export_info = {
-	    .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+		.handleTypes = DMA_BUF,
 	};
 	VkImportMemoryFdInfoKHR import_info = {
-	    .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
-	    .handleType = DMA_BUF,
-	    .fd = import_fd,
+		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+		.handleType = DMA_BUF,
+		.fd = import_fd,
 	};
 	VkMemoryAllocateInfo allocate = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-	    .allocationSize = requirements.size,
-	    .memoryTypeIndex = gpu_memory_type(gpu, requirements.memoryTypeBits,
-					       VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-						   VK_MEMORY_PROPERTY_HOST_COHERENT_BIT),
+		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+		.allocationSize = requirements.size,
+		.memoryTypeIndex = gpu_memory_type(gpu, requirements.memoryTypeBits,
+						   VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
+							   VK_MEMORY_PROPERTY_HOST_COHERENT_BIT),
 	};
 	if (exportable) {
 		allocate.pNext = &export_info;
@@ -260,9 +260,9 @@ void gpu_free_buffer(struct gpu *gpu, struct exported_buffer *buffer)
 int gpu_export(struct gpu *gpu, VkDeviceMemory memory)
 {
 	VkMemoryGetFdInfoKHR info = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
-	    .memory = memory,
-	    .handleType = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
+		.memory = memory,
+		.handleType = DMA_BUF,
 	};
 	int fd = -1;
 	CHECK(gpu->get_memory_fd(gpu->device, &info, &fd));

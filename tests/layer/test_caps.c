@@ -28,10 +28,10 @@ static int teardown(void **state)
 static void test_extensions(void **state)
 {
 	static const char *const wanted[] = {
-	    "VK_KHR_external_memory_fd",
-	    "VK_EXT_external_memory_dma_buf",
-	    "VK_KHR_external_semaphore_fd",
-	    "VK_EXT_image_drm_format_modifier",
+		"VK_KHR_external_memory_fd",
+		"VK_EXT_external_memory_dma_buf",
+		"VK_KHR_external_semaphore_fd",
+		"VK_EXT_image_drm_format_modifier",
 	};
 	uint32_t count = 0;
 	assert_int_equal(vkEnumerateDeviceExtensionProperties(gpu.physical, NULL, &count, NULL),
@@ -59,7 +59,7 @@ static void assert_memfd(const VkExternalMemoryProperties *properties)
 {
 	assert_int_equal(properties->externalMemoryFeatures,
 			 VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT |
-			     VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
+				 VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
 	assert_int_equal(properties->exportFromImportedHandleTypes, DMA_BUF);
 	assert_int_equal(properties->compatibleHandleTypes, DMA_BUF);
 }
@@ -67,12 +67,12 @@ static void assert_memfd(const VkExternalMemoryProperties *properties)
 static void test_buffers(void **state)
 {
 	VkPhysicalDeviceExternalBufferInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
-	    .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
-	    .handleType = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+		.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
+		.handleType = DMA_BUF,
 	};
 	VkExternalBufferProperties properties = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES};
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES};
 	vkGetPhysicalDeviceExternalBufferProperties(gpu.physical, &info, &properties);
 	assert_memfd(&properties.externalMemoryProperties);
 }
@@ -81,32 +81,32 @@ static void test_buffers(void **state)
 static VkResult query_image(VkFormat format, VkImageTiling tiling, uint64_t modifier)
 {
 	VkPhysicalDeviceImageDrmFormatModifierInfoEXT modifier_info = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
-	    .drmFormatModifier = modifier,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
+		.drmFormatModifier = modifier,
 	};
 	VkPhysicalDeviceExternalImageFormatInfo external = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-	    .handleType = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+		.handleType = DMA_BUF,
 	};
 	if (tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT) {
 		external.pNext = &modifier_info;
 	}
 	VkPhysicalDeviceImageFormatInfo2 info = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
-	    .pNext = &external,
-	    .format = format,
-	    .type = VK_IMAGE_TYPE_2D,
-	    .tiling = tiling,
-	    .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
+		.pNext = &external,
+		.format = format,
+		.type = VK_IMAGE_TYPE_2D,
+		.tiling = tiling,
+		.usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT | VK_IMAGE_USAGE_TRANSFER_SRC_BIT,
 	};
 	VkExternalImageFormatProperties external_properties = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES};
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES};
 	VkImageFormatProperties2 properties = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
-	    .pNext = &external_properties,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+		.pNext = &external_properties,
 	};
 	VkResult result =
-	    vkGetPhysicalDeviceImageFormatProperties2(gpu.physical, &info, &properties);
+		vkGetPhysicalDeviceImageFormatProperties2(gpu.physical, &info, &properties);
 	if (result == VK_SUCCESS) {
 		assert_memfd(&external_properties.externalMemoryProperties);
 		assert_true(properties.imageFormatProperties.maxExtent.width >= 4096);
@@ -135,13 +135,13 @@ static uint32_t count_modifiers(VkFormat format, uint32_t capacity, VkFormatFeat
 {
 	VkDrmFormatModifierPropertiesEXT one = {.drmFormatModifier = 99};
 	VkDrmFormatModifierPropertiesListEXT list = {
-	    .sType = VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT,
-	    .drmFormatModifierCount = capacity,
-	    .pDrmFormatModifierProperties = capacity == UINT32_MAX ? NULL : &one,
+		.sType = VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT,
+		.drmFormatModifierCount = capacity,
+		.pDrmFormatModifierProperties = capacity == UINT32_MAX ? NULL : &one,
 	};
 	VkFormatProperties2 properties = {
-	    .sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_2,
-	    .pNext = &list,
+		.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_2,
+		.pNext = &list,
 	};
 	vkGetPhysicalDeviceFormatProperties2(gpu.physical, format, &properties);
 	if (list.drmFormatModifierCount && list.pDrmFormatModifierProperties) {
@@ -168,20 +168,20 @@ static void test_format_modifiers(void **state)
 static void test_requirements(void **state)
 {
 	VkExternalMemoryImageCreateInfo external = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+		.handleTypes = DMA_BUF,
 	};
 	VkImageCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-	    .pNext = &external,
-	    .imageType = VK_IMAGE_TYPE_2D,
-	    .format = VK_FORMAT_B8G8R8A8_UNORM,
-	    .extent = {64, 64, 1},
-	    .mipLevels = 1,
-	    .arrayLayers = 1,
-	    .samples = VK_SAMPLE_COUNT_1_BIT,
-	    .tiling = VK_IMAGE_TILING_LINEAR,
-	    .usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+		.pNext = &external,
+		.imageType = VK_IMAGE_TYPE_2D,
+		.format = VK_FORMAT_B8G8R8A8_UNORM,
+		.extent = {64, 64, 1},
+		.mipLevels = 1,
+		.arrayLayers = 1,
+		.samples = VK_SAMPLE_COUNT_1_BIT,
+		.tiling = VK_IMAGE_TILING_LINEAR,
+		.usage = VK_IMAGE_USAGE_COLOR_ATTACHMENT_BIT,
 	};
 	VkImage image;
 	assert_int_equal(vkCreateImage(gpu.device, &info, NULL, &image), VK_SUCCESS);
@@ -190,8 +190,8 @@ static void test_requirements(void **state)
 	gpu_memory_type(&gpu, first.memoryTypeBits,
 			VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT);
 	VkDeviceImageMemoryRequirements by_info = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
-	    .pCreateInfo = &info,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_IMAGE_MEMORY_REQUIREMENTS,
+		.pCreateInfo = &info,
 	};
 	VkMemoryRequirements2 second = {.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2};
 	vkGetDeviceImageMemoryRequirements(gpu.device, &by_info, &second);
@@ -200,18 +200,18 @@ static void test_requirements(void **state)
 	vkDestroyImage(gpu.device, image, NULL);
 
 	VkExternalMemoryBufferCreateInfo external_buffer = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_BUFFER_CREATE_INFO,
+		.handleTypes = DMA_BUF,
 	};
 	VkBufferCreateInfo buffer = {
-	    .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-	    .pNext = &external_buffer,
-	    .size = 4096,
-	    .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
+		.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+		.pNext = &external_buffer,
+		.size = 4096,
+		.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
 	};
 	VkDeviceBufferMemoryRequirements by_buffer_info = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
-	    .pCreateInfo = &buffer,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_BUFFER_MEMORY_REQUIREMENTS,
+		.pCreateInfo = &buffer,
 	};
 	vkGetDeviceBufferMemoryRequirements(gpu.device, &by_buffer_info, &second);
 	gpu_memory_type(&gpu, second.memoryRequirements.memoryTypeBits,
@@ -223,7 +223,7 @@ static void test_memory_types(void **state)
 	VkPhysicalDeviceMemoryProperties memory;
 	vkGetPhysicalDeviceMemoryProperties(gpu.physical, &memory);
 	VkPhysicalDeviceMemoryProperties2 memory2 = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2};
 	vkGetPhysicalDeviceMemoryProperties2(gpu.physical, &memory2);
 	assert_memory_equal(&memory.memoryTypes, &memory2.memoryProperties.memoryTypes,
 			    memory.memoryTypeCount * sizeof(memory.memoryTypes[0]));
@@ -246,9 +246,9 @@ static void test_memory_types(void **state)
 	assert_int_equal(memory.memoryTypes[3].heapIndex, 0);
 	/* A resource that is not external does not see the twin. */
 	VkBufferCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-	    .size = 4096,
-	    .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
+		.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+		.size = 4096,
+		.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
 	};
 	VkBuffer buffer;
 	assert_int_equal(vkCreateBuffer(gpu.device, &info, NULL, &buffer), VK_SUCCESS);
@@ -261,27 +261,27 @@ static void test_memory_types(void **state)
 static void test_semaphores(void **state)
 {
 	VkPhysicalDeviceExternalSemaphoreInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
-	    .handleType = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
+		.handleType = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
 	};
 	VkExternalSemaphoreProperties properties = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_SEMAPHORE_PROPERTIES};
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_SEMAPHORE_PROPERTIES};
 	vkGetPhysicalDeviceExternalSemaphoreProperties(gpu.physical, &info, &properties);
 	assert_int_equal(properties.externalSemaphoreFeatures,
 			 VK_EXTERNAL_SEMAPHORE_FEATURE_EXPORTABLE_BIT |
-			     VK_EXTERNAL_SEMAPHORE_FEATURE_IMPORTABLE_BIT);
+				 VK_EXTERNAL_SEMAPHORE_FEATURE_IMPORTABLE_BIT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup_teardown(test_extensions, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_images, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_format_modifiers, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_requirements, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_memory_types, setup, teardown),
-	    cmocka_unit_test_setup_teardown(test_semaphores, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_extensions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_buffers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_images, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_format_modifiers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_requirements, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_memory_types, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_semaphores, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,19 +19,19 @@
 static VkResult allocate(struct gpu *gpu, VkDeviceSize size, int import_fd, VkDeviceMemory *out)
 {
 	VkExportMemoryAllocateInfo export_info = {
-	    .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+		.handleTypes = DMA_BUF,
 	};
 	VkImportMemoryFdInfoKHR import_info = {
-	    .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
-	    .handleType = DMA_BUF,
-	    .fd = import_fd,
+		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+		.handleType = DMA_BUF,
+		.fd = import_fd,
 	};
 	VkMemoryAllocateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-	    .pNext = import_fd >= 0 ? (void *)&import_info : (void *)&export_info,
-	    .allocationSize = size,
-	    .memoryTypeIndex = gpu_memory_type(gpu, ~0u, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
+		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+		.pNext = import_fd >= 0 ? (void *)&import_info : (void *)&export_info,
+		.allocationSize = size,
+		.memoryTypeIndex = gpu_memory_type(gpu, ~0u, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
 	};
 	return vkAllocateMemory(gpu->device, &info, NULL, out);
 }
@@ -78,9 +78,9 @@ static void test_out_of_fds(void **state)
 
 	VkResult result = allocate(&gpu, 4096, -1, &refused);
 	VkMemoryGetFdInfoKHR info = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
-	    .memory = memory,
-	    .handleType = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
+		.memory = memory,
+		.handleType = DMA_BUF,
 	};
 	int fd = -1;
 	VkResult export_result = gpu.get_memory_fd(gpu.device, &info, &fd);
@@ -183,11 +183,11 @@ static void test_four_thousand_allocations(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_driver_refuses), /* counts from the start of the process */
-	    cmocka_unit_test(test_out_of_fds),
-	    cmocka_unit_test(test_fd_limit_is_raised),
-	    cmocka_unit_test(test_bad_imports),
-	    cmocka_unit_test(test_four_thousand_allocations),
+		cmocka_unit_test(test_driver_refuses), /* counts from the start of the process */
+		cmocka_unit_test(test_out_of_fds),
+		cmocka_unit_test(test_fd_limit_is_raised),
+		cmocka_unit_test(test_bad_imports),
+		cmocka_unit_test(test_four_thousand_allocations),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

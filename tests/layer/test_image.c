@@ -29,28 +29,28 @@ struct target {
 static VkResult create_image(struct gpu *gpu, VkExtent2D extent, void *next, VkImage *out)
 {
 	VkExternalMemoryImageCreateInfo external = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
-	    .pNext = next,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+		.pNext = next,
+		.handleTypes = DMA_BUF,
 	};
 	/* A struct before the one that the layer replaces, so that it has to copy. */
 	VkImageFormatListCreateInfo list = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO,
-	    .pNext = &external,
-	    .viewFormatCount = 1,
-	    .pViewFormats = &format,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_LIST_CREATE_INFO,
+		.pNext = &external,
+		.viewFormatCount = 1,
+		.pViewFormats = &format,
 	};
 	VkImageCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-	    .pNext = &list,
-	    .imageType = VK_IMAGE_TYPE_2D,
-	    .format = format,
-	    .extent = {extent.width, extent.height, 1},
-	    .mipLevels = 1,
-	    .arrayLayers = 1,
-	    .samples = VK_SAMPLE_COUNT_1_BIT,
-	    .tiling = next ? VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT : VK_IMAGE_TILING_LINEAR,
-	    .usage = usage,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+		.pNext = &list,
+		.imageType = VK_IMAGE_TYPE_2D,
+		.format = format,
+		.extent = {extent.width, extent.height, 1},
+		.mipLevels = 1,
+		.arrayLayers = 1,
+		.samples = VK_SAMPLE_COUNT_1_BIT,
+		.tiling = next ? VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT : VK_IMAGE_TILING_LINEAR,
+		.usage = usage,
 	};
 	return vkCreateImage(gpu->device, &info, NULL, out);
 }
@@ -58,42 +58,43 @@ static VkResult create_image(struct gpu *gpu, VkExtent2D extent, void *next, VkI
 static void bind_memory(struct gpu *gpu, struct target *target, int import_fd)
 {
 	VkMemoryDedicatedRequirements dedicated = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
-	    .prefersDedicatedAllocation = VK_TRUE,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS,
+		.prefersDedicatedAllocation = VK_TRUE,
 	};
 	VkMemoryRequirements2 requirements = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
-	    .pNext = &dedicated,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_REQUIREMENTS_2,
+		.pNext = &dedicated,
 	};
 	VkImageMemoryRequirementsInfo2 requirements_info = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_REQUIREMENTS_INFO_2,
-	    .image = target->image,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_REQUIREMENTS_INFO_2,
+		.image = target->image,
 	};
 	vkGetImageMemoryRequirements2(gpu->device, &requirements_info, &requirements);
 	assert_false(dedicated.prefersDedicatedAllocation);
 	assert_false(dedicated.requiresDedicatedAllocation);
 	/* Given all the same, as Mesa's window-system code does. */
 	VkMemoryDedicatedAllocateInfo dedicate = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
-	    .image = target->image,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
+		.image = target->image,
 	};
 	VkExportMemoryAllocateInfo export = {
-	    .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-	    .pNext = &dedicate,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+		.pNext = &dedicate,
+		.handleTypes = DMA_BUF,
 	};
 	VkImportMemoryFdInfoKHR import = {
-	    .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
-	    .pNext = &dedicate,
-	    .handleType = DMA_BUF,
-	    .fd = import_fd,
+		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+		.pNext = &dedicate,
+		.handleType = DMA_BUF,
+		.fd = import_fd,
 	};
 	VkMemoryAllocateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-	    .pNext = import_fd >= 0 ? (void *)&import : (void *)&export,
-	    .allocationSize = requirements.memoryRequirements.size,
-	    .memoryTypeIndex = gpu_memory_type(gpu, requirements.memoryRequirements.memoryTypeBits,
-					       VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT),
+		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+		.pNext = import_fd >= 0 ? (void *)&import : (void *)&export,
+		.allocationSize = requirements.memoryRequirements.size,
+		.memoryTypeIndex =
+			gpu_memory_type(gpu, requirements.memoryRequirements.memoryTypeBits,
+					VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT),
 	};
 	assert_int_equal(vkAllocateMemory(gpu->device, &info, NULL, &target->memory), VK_SUCCESS);
 	assert_int_equal(vkBindImageMemory(gpu->device, target->image, target->memory, 0),
@@ -116,14 +117,14 @@ static void free_target(struct gpu *gpu, struct target *target)
 static void to_general(VkCommandBuffer commands, VkImage image)
 {
 	VkImageMemoryBarrier barrier = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER,
-	    .dstAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
-	    .oldLayout = VK_IMAGE_LAYOUT_UNDEFINED,
-	    .newLayout = VK_IMAGE_LAYOUT_GENERAL,
-	    .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-	    .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-	    .image = image,
-	    .subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1},
+		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER,
+		.dstAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
+		.oldLayout = VK_IMAGE_LAYOUT_UNDEFINED,
+		.newLayout = VK_IMAGE_LAYOUT_GENERAL,
+		.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+		.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+		.image = image,
+		.subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1},
 	};
 	vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT,
 			     VK_PIPELINE_STAGE_TRANSFER_BIT, 0, 0, NULL, 0, NULL, 1, &barrier);
@@ -135,8 +136,7 @@ static const uint32_t cleared = 0xff112233;
 static void record_clear(VkCommandBuffer commands, void *arg)
 {
 	const struct target *target = arg;
-	VkClearColorValue colour = {
-	    .float32 = {0x11 / 255.0f, 0x22 / 255.0f, 0x33 / 255.0f, 1.0f}};
+	VkClearColorValue colour = {.float32 = {0x11 / 255.0f, 0x22 / 255.0f, 0x33 / 255.0f, 1.0f}};
 	VkImageSubresourceRange range = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1};
 	to_general(commands, target->image);
 	vkCmdClearColorImage(commands, target->image, VK_IMAGE_LAYOUT_GENERAL, &colour, 1, &range);
@@ -147,8 +147,8 @@ static void assert_cleared(const struct target *target, int fd)
 	size_t size = (size_t)lseek(fd, 0, SEEK_END);
 	const unsigned char *data = map_fd(fd, size);
 	for (uint32_t y = 0; y < target->extent.height; y++) {
-		const uint32_t *row = (const void *)(data + target->layout.offset +
-						     y * target->layout.rowPitch);
+		const uint32_t *row =
+			(const void *)(data + target->layout.offset + y * target->layout.rowPitch);
 		for (uint32_t x = 0; x < target->extent.width; x++) {
 			if (row[x] != cleared) {
 				fail_msg("pixel %u,%u is %#x", x, y, row[x]);
@@ -182,19 +182,19 @@ static void make_modifier_target(struct gpu *gpu, VkExtent2D extent, struct targ
 {
 	static const uint64_t modifiers[] = {UINT64_C(0x0300000000000001), 0};
 	VkImageDrmFormatModifierListCreateInfoEXT list = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
-	    .drmFormatModifierCount = 1,
-	    .pDrmFormatModifiers = modifiers + 1,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
+		.drmFormatModifierCount = 1,
+		.pDrmFormatModifiers = modifiers + 1,
 	};
 	target->extent = extent;
 	assert_int_equal(create_image(gpu, extent, &list, &target->image), VK_SUCCESS);
 	VkImageDrmFormatModifierPropertiesEXT properties = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
-	    .drmFormatModifier = 99,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_PROPERTIES_EXT,
+		.drmFormatModifier = 99,
 	};
 	PFN_vkGetImageDrmFormatModifierPropertiesEXT get =
-	    (PFN_vkGetImageDrmFormatModifierPropertiesEXT)vkGetDeviceProcAddr(
-		gpu->device, "vkGetImageDrmFormatModifierPropertiesEXT");
+		(PFN_vkGetImageDrmFormatModifierPropertiesEXT)vkGetDeviceProcAddr(
+			gpu->device, "vkGetImageDrmFormatModifierPropertiesEXT");
 	assert_int_equal(get(gpu->device, target->image, &properties), VK_SUCCESS);
 	assert_int_equal(properties.drmFormatModifier, 0);
 	bind_memory(gpu, target, -1);
@@ -206,9 +206,9 @@ static VkResult create_explicit(struct gpu *gpu, VkExtent2D extent, VkDeviceSize
 {
 	VkSubresourceLayout layout = {.offset = offset, .rowPitch = row_pitch};
 	VkImageDrmFormatModifierExplicitCreateInfoEXT one = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
-	    .drmFormatModifierPlaneCount = 1,
-	    .pPlaneLayouts = &layout,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
+		.drmFormatModifierPlaneCount = 1,
+		.pPlaneLayouts = &layout,
 	};
 	return create_image(gpu, extent, &one, out);
 }
@@ -249,9 +249,8 @@ static void test_wrong_layout_is_refused(void **state)
 	struct target made;
 	make_modifier_target(&gpu, extents[0], &made);
 	VkImage image;
-	assert_int_equal(
-	    create_explicit(&gpu, extents[0], 0, made.layout.rowPitch + 4096, &image),
-	    VK_ERROR_INVALID_DRM_FORMAT_MODIFIER_PLANE_LAYOUT_EXT);
+	assert_int_equal(create_explicit(&gpu, extents[0], 0, made.layout.rowPitch + 4096, &image),
+			 VK_ERROR_INVALID_DRM_FORMAT_MODIFIER_PLANE_LAYOUT_EXT);
 	assert_int_equal(create_explicit(&gpu, extents[0], 4096, made.layout.rowPitch, &image),
 			 VK_ERROR_INVALID_DRM_FORMAT_MODIFIER_PLANE_LAYOUT_EXT);
 	free_target(&gpu, &made);
@@ -261,9 +260,9 @@ static void test_wrong_layout_is_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_linear),
-	    cmocka_unit_test(test_modifier),
-	    cmocka_unit_test(test_wrong_layout_is_refused),
+		cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_modifier),
+		cmocka_unit_test(test_wrong_layout_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

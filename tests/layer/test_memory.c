@@ -82,7 +82,7 @@ static void mapped_memory_is_the_file(struct gpu *gpu, struct exported_buffer *b
 {
 	uint32_t *mapped;
 	assert_int_equal(
-	    vkMapMemory(gpu->device, buffer->memory, 0, VK_WHOLE_SIZE, 0, (void **)&mapped), 0);
+		vkMapMemory(gpu->device, buffer->memory, 0, VK_WHOLE_SIZE, 0, (void **)&mapped), 0);
 	assert_pattern(mapped, buffer->size);
 	mapped[buffer->size / 4 - 1] = 77;
 	assert_int_equal(data[buffer->size / 4 - 1], 77);
@@ -92,8 +92,8 @@ static void mapped_memory_is_the_file(struct gpu *gpu, struct exported_buffer *b
 static void second_device_shares(struct gpu *other, int fd, VkDeviceSize size, uint32_t *data)
 {
 	VkMemoryFdPropertiesKHR properties = {.sType = VK_STRUCTURE_TYPE_MEMORY_FD_PROPERTIES_KHR};
-	assert_int_equal(
-	    other->get_memory_fd_properties(other->device, DMA_BUF, fd, &properties), VK_SUCCESS);
+	assert_int_equal(other->get_memory_fd_properties(other->device, DMA_BUF, fd, &properties),
+			 VK_SUCCESS);
 	assert_true(properties.memoryTypeBits != 0);
 	struct exported_buffer imported;
 	gpu_make_buffer(other, size, true, false, fcntl(fd, F_DUPFD_CLOEXEC, 0), &imported);
@@ -196,15 +196,15 @@ static void test_device_takes_its_memory_along(void **state)
 	const int fds = fd_count();
 	for (int i = 0; i < 20; i++) {
 		VkExportMemoryAllocateInfo export_info = {
-		    .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-		    .handleTypes = DMA_BUF,
+			.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+			.handleTypes = DMA_BUF,
 		};
 		VkMemoryAllocateInfo info = {
-		    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-		    .pNext = &export_info,
-		    .allocationSize = 4096,
-		    .memoryTypeIndex =
-			gpu_memory_type(&gpu, ~0u, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
+			.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+			.pNext = &export_info,
+			.allocationSize = 4096,
+			.memoryTypeIndex =
+				gpu_memory_type(&gpu, ~0u, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
 		};
 		VkDeviceMemory memory;
 		assert_int_equal(vkAllocateMemory(gpu.device, &info, NULL, &memory), VK_SUCCESS);
@@ -231,14 +231,14 @@ static void *allocate_often(void *arg)
 	struct allocator *allocator = arg;
 	struct gpu *gpu = allocator->gpu;
 	VkExportMemoryAllocateInfo export_info = {
-	    .sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-	    .handleTypes = DMA_BUF,
+		.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+		.handleTypes = DMA_BUF,
 	};
 	VkMemoryAllocateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-	    .pNext = &export_info,
-	    .allocationSize = 4096,
-	    .memoryTypeIndex = gpu_memory_type(gpu, ~0u, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
+		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+		.pNext = &export_info,
+		.allocationSize = 4096,
+		.memoryTypeIndex = gpu_memory_type(gpu, ~0u, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT),
 	};
 	for (uint32_t i = 0; i < 500; i++) {
 		VkDeviceMemory memory;
@@ -251,9 +251,9 @@ static void *allocate_often(void *arg)
 		}
 		*mapped = word;
 		VkMemoryGetFdInfoKHR get = {
-		    .sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
-		    .memory = memory,
-		    .handleType = DMA_BUF,
+			.sType = VK_STRUCTURE_TYPE_MEMORY_GET_FD_INFO_KHR,
+			.memory = memory,
+			.handleType = DMA_BUF,
 		};
 		int fd = -1;
 		uint32_t seen = 0;
@@ -276,8 +276,8 @@ static void test_threads(void **state)
 	pthread_t threads[4];
 	for (uint32_t i = 0; i < 4; i++) {
 		allocators[i] = (struct allocator){.gpu = &gpu, .id = i + 1};
-		assert_int_equal(
-		    pthread_create(&threads[i], NULL, allocate_often, &allocators[i]), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, allocate_often, &allocators[i]),
+				 0);
 	}
 	for (uint32_t i = 0; i < 4; i++) {
 		pthread_join(threads[i], NULL);
@@ -290,11 +290,11 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_all_sizes),
-	    cmocka_unit_test(test_imported_memory_exports_again),
-	    cmocka_unit_test(test_venus_binding),
-	    cmocka_unit_test(test_threads),
-	    cmocka_unit_test(test_device_takes_its_memory_along),
+		cmocka_unit_test(test_all_sizes),
+		cmocka_unit_test(test_imported_memory_exports_again),
+		cmocka_unit_test(test_venus_binding),
+		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_device_takes_its_memory_along),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,18 +182,18 @@ static void test_map_releases(void **state)
 static void test_chain(void **state)
 {
 	const VkStructureType drop[] = {
-	    VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-	    VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
+		VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+		VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
 	};
 	const VkMemoryPriorityAllocateInfoEXT last = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT,
-	    .priority = 0.5f,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_PRIORITY_ALLOCATE_INFO_EXT,
+		.priority = 0.5f,
 	};
 	const VkMemoryDedicatedAllocateInfo dedicated = {.sType = drop[1], .pNext = &last};
 	const VkMemoryAllocateFlagsInfo flags = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
-	    .pNext = &dedicated,
-	    .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+		.pNext = &dedicated,
+		.flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT,
 	};
 	const VkExportMemoryAllocateInfo first = {.sType = drop[0], .pNext = &flags};
 	struct chain_storage storage;
@@ -245,13 +245,13 @@ static void test_chain_too_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_every_call_fails_once),
-	    cmocka_unit_test(test_adopt_keeps_the_fd_on_failure),
-	    cmocka_unit_test(test_sizes),
-	    cmocka_unit_test(test_map),
-	    cmocka_unit_test(test_map_releases),
-	    cmocka_unit_test(test_chain),
-	    cmocka_unit_test(test_chain_too_long),
+		cmocka_unit_test(test_every_call_fails_once),
+		cmocka_unit_test(test_adopt_keeps_the_fd_on_failure),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_map),
+		cmocka_unit_test(test_map_releases),
+		cmocka_unit_test(test_chain),
+		cmocka_unit_test(test_chain_too_long),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

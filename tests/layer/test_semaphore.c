@@ -12,17 +12,17 @@
 #include "gpu.h"
 
 static const VkExternalSemaphoreHandleTypeFlagBits sync_fd =
-    VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT;
+	VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT;
 
 static VkSemaphore make_semaphore(struct gpu *gpu)
 {
 	VkExportSemaphoreCreateInfo export = {
-	    .sType = VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO,
-	    .handleTypes = sync_fd,
+		.sType = VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO,
+		.handleTypes = sync_fd,
 	};
 	VkSemaphoreCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
-	    .pNext = &export,
+		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+		.pNext = &export,
 	};
 	VkSemaphore semaphore;
 	assert_int_equal(vkCreateSemaphore(gpu->device, &info, NULL, &semaphore), VK_SUCCESS);
@@ -32,11 +32,11 @@ static VkSemaphore make_semaphore(struct gpu *gpu)
 static void import_signalled(struct gpu *gpu, VkSemaphore semaphore)
 {
 	VkImportSemaphoreFdInfoKHR info = {
-	    .sType = VK_STRUCTURE_TYPE_IMPORT_SEMAPHORE_FD_INFO_KHR,
-	    .semaphore = semaphore,
-	    .flags = VK_SEMAPHORE_IMPORT_TEMPORARY_BIT,
-	    .handleType = sync_fd,
-	    .fd = -1,
+		.sType = VK_STRUCTURE_TYPE_IMPORT_SEMAPHORE_FD_INFO_KHR,
+		.semaphore = semaphore,
+		.flags = VK_SEMAPHORE_IMPORT_TEMPORARY_BIT,
+		.handleType = sync_fd,
+		.fd = -1,
 	};
 	assert_int_equal(gpu->import_semaphore_fd(gpu->device, &info), VK_SUCCESS);
 }
@@ -45,12 +45,12 @@ static void submit(struct gpu *gpu, VkSemaphore wait, VkSemaphore signal)
 {
 	static const VkPipelineStageFlags stage = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
 	VkSubmitInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-	    .waitSemaphoreCount = wait ? 1 : 0,
-	    .pWaitSemaphores = &wait,
-	    .pWaitDstStageMask = &stage,
-	    .signalSemaphoreCount = signal ? 1 : 0,
-	    .pSignalSemaphores = &signal,
+		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+		.waitSemaphoreCount = wait ? 1 : 0,
+		.pWaitSemaphores = &wait,
+		.pWaitDstStageMask = &stage,
+		.signalSemaphoreCount = signal ? 1 : 0,
+		.pSignalSemaphores = &signal,
 	};
 	assert_int_equal(vkQueueSubmit(gpu->queue, 1, &info, VK_NULL_HANDLE), VK_SUCCESS);
 }
@@ -58,9 +58,9 @@ static void submit(struct gpu *gpu, VkSemaphore wait, VkSemaphore signal)
 static void export(struct gpu *gpu, VkSemaphore semaphore)
 {
 	VkSemaphoreGetFdInfoKHR info = {
-	    .sType = VK_STRUCTURE_TYPE_SEMAPHORE_GET_FD_INFO_KHR,
-	    .semaphore = semaphore,
-	    .handleType = sync_fd,
+		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_GET_FD_INFO_KHR,
+		.semaphore = semaphore,
+		.handleType = sync_fd,
 	};
 	int fd = -2;
 	assert_int_equal(gpu->get_semaphore_fd(gpu->device, &info, &fd), VK_SUCCESS);
@@ -143,8 +143,8 @@ static void test_threads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_import_wait_signal_export),
-	    cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_import_wait_signal_export),
+		cmocka_unit_test(test_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,12 +50,12 @@ static void open_device(void)
 {
 	static const float priority = 1.0f;
 	VkApplicationInfo application = {
-	    .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
-	    .apiVersion = VK_API_VERSION_1_1,
+		.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+		.apiVersion = VK_API_VERSION_1_1,
 	};
 	VkInstanceCreateInfo instance_info = {
-	    .sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
-	    .pApplicationInfo = &application,
+		.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+		.pApplicationInfo = &application,
 	};
 	CHECK(vkCreateInstance(&instance_info, NULL, &instance));
 	uint32_t count = 1;
@@ -68,14 +68,14 @@ static void open_device(void)
 	vkGetPhysicalDeviceProperties(physical, &properties);
 	printf("device %s\n", properties.deviceName);
 	VkDeviceQueueCreateInfo queue_info = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-	    .queueCount = 1,
-	    .pQueuePriorities = &priority,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+		.queueCount = 1,
+		.pQueuePriorities = &priority,
 	};
 	VkDeviceCreateInfo device_info = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-	    .queueCreateInfoCount = 1,
-	    .pQueueCreateInfos = &queue_info,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+		.queueCreateInfoCount = 1,
+		.pQueueCreateInfos = &queue_info,
 	};
 	CHECK(vkCreateDevice(physical, &device_info, NULL, &device));
 	vkGetDeviceQueue(device, 0, 0, &queue);
@@ -94,9 +94,9 @@ static VkDeviceMemory allocate(const VkMemoryRequirements *requirements,
 			continue;
 		}
 		VkMemoryAllocateInfo info = {
-		    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-		    .allocationSize = requirements->size,
-		    .memoryTypeIndex = i,
+			.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+			.allocationSize = requirements->size,
+			.memoryTypeIndex = i,
 		};
 		VkDeviceMemory result;
 		CHECK(vkAllocateMemory(device, &info, NULL, &result));
@@ -116,15 +116,15 @@ static struct buffer make_buffer(VkDeviceSize size)
 {
 	struct buffer result;
 	VkBufferCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
-	    .size = size,
-	    .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+		.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
+		.size = size,
+		.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
 	};
 	CHECK(vkCreateBuffer(device, &info, NULL, &result.buffer));
 	VkMemoryRequirements requirements;
 	vkGetBufferMemoryRequirements(device, result.buffer, &requirements);
 	result.memory = allocate(&requirements, VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-						    VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
+							VK_MEMORY_PROPERTY_HOST_COHERENT_BIT);
 	CHECK(vkBindBufferMemory(device, result.buffer, result.memory, 0));
 	CHECK(vkMapMemory(device, result.memory, 0, VK_WHOLE_SIZE, 0, &result.data));
 	return result;
@@ -145,14 +145,14 @@ static struct image make_image(uint32_t w, uint32_t h)
 {
 	struct image result;
 	VkImageCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
-	    .imageType = VK_IMAGE_TYPE_2D,
-	    .format = VK_FORMAT_B8G8R8A8_UNORM,
-	    .extent = {w, h, 1},
-	    .mipLevels = 1,
-	    .arrayLayers = 1,
-	    .samples = VK_SAMPLE_COUNT_1_BIT,
-	    .usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_CREATE_INFO,
+		.imageType = VK_IMAGE_TYPE_2D,
+		.format = VK_FORMAT_B8G8R8A8_UNORM,
+		.extent = {w, h, 1},
+		.mipLevels = 1,
+		.arrayLayers = 1,
+		.samples = VK_SAMPLE_COUNT_1_BIT,
+		.usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT,
 	};
 	CHECK(vkCreateImage(device, &info, NULL, &result.image));
 	VkMemoryRequirements requirements;
@@ -171,15 +171,15 @@ static void free_image(struct image *image)
 static void barrier(VkCommandBuffer commands, VkImage image, VkImageLayout from)
 {
 	VkImageMemoryBarrier info = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER,
-	    .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
-	    .dstAccessMask = VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
-	    .oldLayout = from,
-	    .newLayout = VK_IMAGE_LAYOUT_GENERAL,
-	    .srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-	    .dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
-	    .image = image,
-	    .subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1},
+		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER,
+		.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
+		.dstAccessMask = VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+		.oldLayout = from,
+		.newLayout = VK_IMAGE_LAYOUT_GENERAL,
+		.srcQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+		.dstQueueFamilyIndex = VK_QUEUE_FAMILY_IGNORED,
+		.image = image,
+		.subresourceRange = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 1, 0, 1},
 	};
 	vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
 			     VK_PIPELINE_STAGE_TRANSFER_BIT, 0, 0, NULL, 0, NULL, 1, &info);
@@ -202,35 +202,35 @@ static void record(VkCommandBuffer commands, const struct buffer *source,
 	vkCmdClearColorImage(commands, big->image, general, &colour, 1, &range);
 	barrier(commands, big->image, general);
 	VkBufferImageCopy region = {
-	    .imageSubresource = layers,
-	    .imageOffset = {(width - small_width) / 2, (height - small_height) / 2, 0},
-	    .imageExtent = {small_width, small_height, 1},
+		.imageSubresource = layers,
+		.imageOffset = {(width - small_width) / 2, (height - small_height) / 2, 0},
+		.imageExtent = {small_width, small_height, 1},
 	};
 	vkCmdCopyBufferToImage(commands, source->buffer, big->image, general, 1, &region);
 	barrier(commands, big->image, general);
 	VkImageBlit blit = {
-	    .srcSubresource = layers,
-	    .srcOffsets = {{0, 0, 0}, {width, height, 1}},
-	    .dstSubresource = layers,
-	    .dstOffsets = {{0, 0, 0}, {small_width, small_height, 1}},
+		.srcSubresource = layers,
+		.srcOffsets = {{0, 0, 0}, {width, height, 1}},
+		.dstSubresource = layers,
+		.dstOffsets = {{0, 0, 0}, {small_width, small_height, 1}},
 	};
 	vkCmdBlitImage(commands, big->image, general, small->image, general, 1, &blit,
 		       VK_FILTER_LINEAR);
 	barrier(commands, small->image, general);
 	VkBufferImageCopy read_big = {
-	    .imageSubresource = layers,
-	    .imageExtent = {width, height, 1},
+		.imageSubresource = layers,
+		.imageExtent = {width, height, 1},
 	};
 	vkCmdCopyImageToBuffer(commands, big->image, general, out_big->buffer, 1, &read_big);
 	VkBufferImageCopy read_small = {
-	    .imageSubresource = layers,
-	    .imageExtent = {small_width, small_height, 1},
+		.imageSubresource = layers,
+		.imageExtent = {small_width, small_height, 1},
 	};
 	vkCmdCopyImageToBuffer(commands, small->image, general, out_small->buffer, 1, &read_small);
 	VkMemoryBarrier to_host = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
-	    .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
-	    .dstAccessMask = VK_ACCESS_HOST_READ_BIT,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+		.srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
+		.dstAccessMask = VK_ACCESS_HOST_READ_BIT,
 	};
 	vkCmdPipelineBarrier(commands, VK_PIPELINE_STAGE_TRANSFER_BIT, VK_PIPELINE_STAGE_HOST_BIT,
 			     0, 1, &to_host, 0, NULL, 0, NULL);
@@ -239,14 +239,14 @@ static void record(VkCommandBuffer commands, const struct buffer *source,
 static VkCommandBuffer begin(void)
 {
 	VkCommandBufferAllocateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
-	    .commandPool = pool,
-	    .commandBufferCount = 1,
+		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+		.commandPool = pool,
+		.commandBufferCount = 1,
 	};
 	VkCommandBuffer commands;
 	CHECK(vkAllocateCommandBuffers(device, &info, &commands));
 	VkCommandBufferBeginInfo begin_info = {
-	    .sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
 	};
 	CHECK(vkBeginCommandBuffer(commands, &begin_info));
 	return commands;
@@ -259,9 +259,9 @@ static void end(VkCommandBuffer commands)
 	CHECK(vkEndCommandBuffer(commands));
 	CHECK(vkCreateFence(device, &fence_info, NULL, &fence));
 	VkSubmitInfo submit = {
-	    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-	    .commandBufferCount = 1,
-	    .pCommandBuffers = &commands,
+		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+		.commandBufferCount = 1,
+		.pCommandBuffers = &commands,
 	};
 	CHECK(vkQueueSubmit(queue, 1, &submit, fence));
 	CHECK(vkWaitForFences(device, 1, &fence, VK_TRUE, UINT64_MAX));

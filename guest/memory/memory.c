@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hesper-guest-memory: what goes wrong with guest memory when a device gets the order of things
+ * hesper-memory: what goes wrong with guest memory when a device gets the order of things
  * wrong. Each command prints PASS with its figures, or FAIL and what was seen; exit status 0 or 1.
  *
  *   maps N       N live 64 KiB mappings; every word is checked in both directions
@@ -236,6 +236,6 @@ int main(int argc, char **argv)
 	if (strcmp(command, "import") == 0) {
 		return run_import();
 	}
-	fprintf(stderr, "usage: hesper-guest-memory maps N | barrier N | exhaust | import\n");
+	fprintf(stderr, "usage: hesper-memory maps N | barrier N | exhaust | import\n");
 	return 2;
 }

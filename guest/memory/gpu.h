@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef HESPER_TESTS_GUEST_GPU_H
-#define HESPER_TESTS_GUEST_GPU_H
+#ifndef HESPER_GUEST_MEMORY_GPU_H
+#define HESPER_GUEST_MEMORY_GPU_H
 
 #include <stdbool.h>
 #include <stdint.h>
