@@ -8,16 +8,16 @@
 /* What the application is told about a device on which the layer works. */
 
 static const VkExternalMemoryHandleTypeFlagBits dma_buf =
-    VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+	VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
 static const VkExternalMemoryHandleTypeFlagBits host_allocation =
-    VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
+	VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT;
 
 /* Of whatever may be a memfd. */
 static const VkExternalMemoryProperties memfd_properties = {
-    .externalMemoryFeatures =
-	VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT | VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT,
-    .exportFromImportedHandleTypes = dma_buf,
-    .compatibleHandleTypes = dma_buf,
+	.externalMemoryFeatures = VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT |
+				  VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT,
+	.exportFromImportedHandleTypes = dma_buf,
+	.compatibleHandleTypes = dma_buf,
 };
 
 static void caps_append(VkExtensionProperties *list, uint32_t *count, const char *name,
@@ -41,17 +41,17 @@ static VkResult caps_list_extensions(const struct physdev *physdev, VkExtensionP
 		const char *name;
 		uint32_t version;
 	} added[] = {
-	    {VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME, VK_KHR_EXTERNAL_MEMORY_FD_SPEC_VERSION},
-	    {VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME,
-	     VK_EXT_EXTERNAL_MEMORY_DMA_BUF_SPEC_VERSION},
-	    {VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NAME,
-	     VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_SPEC_VERSION},
-	    {VK_KHR_EXTERNAL_SEMAPHORE_FD_EXTENSION_NAME,
-	     VK_KHR_EXTERNAL_SEMAPHORE_FD_SPEC_VERSION},
+		{VK_KHR_EXTERNAL_MEMORY_FD_EXTENSION_NAME, VK_KHR_EXTERNAL_MEMORY_FD_SPEC_VERSION},
+		{VK_EXT_EXTERNAL_MEMORY_DMA_BUF_EXTENSION_NAME,
+		 VK_EXT_EXTERNAL_MEMORY_DMA_BUF_SPEC_VERSION},
+		{VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NAME,
+		 VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_SPEC_VERSION},
+		{VK_KHR_EXTERNAL_SEMAPHORE_FD_EXTENSION_NAME,
+		 VK_KHR_EXTERNAL_SEMAPHORE_FD_SPEC_VERSION},
 	};
 	const size_t added_count = sizeof(added) / sizeof(*added);
 	PFN_vkEnumerateDeviceExtensionProperties enumerate =
-	    physdev->instance->next.EnumerateDeviceExtensionProperties;
+		physdev->instance->next.EnumerateDeviceExtensionProperties;
 	VkResult result = enumerate(physdev->handle, NULL, count, NULL);
 	if (result != VK_SUCCESS) {
 		return result;
@@ -72,8 +72,10 @@ static VkResult caps_list_extensions(const struct physdev *physdev, VkExtensionP
 	return VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL hm_EnumerateDeviceExtensionProperties(
-    VkPhysicalDevice handle, const char *layer, uint32_t *count, VkExtensionProperties *out)
+VKAPI_ATTR VkResult VKAPI_CALL hm_EnumerateDeviceExtensionProperties(VkPhysicalDevice handle,
+								     const char *layer,
+								     uint32_t *count,
+								     VkExtensionProperties *out)
 {
 	if (layer && strcmp(layer, LAYER_NAME) == 0) {
 		*count = 0;
@@ -104,8 +106,8 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_EnumerateDeviceExtensionProperties(
 	return result;
 }
 
-VKAPI_ATTR void VKAPI_CALL hm_GetPhysicalDeviceMemoryProperties(
-    VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties *out)
+VKAPI_ATTR void VKAPI_CALL
+hm_GetPhysicalDeviceMemoryProperties(VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties *out)
 {
 	const struct physdev *physdev = physdev_of_active(handle);
 	if (physdev) {
@@ -116,7 +118,7 @@ VKAPI_ATTR void VKAPI_CALL hm_GetPhysicalDeviceMemoryProperties(
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetPhysicalDeviceMemoryProperties2(
-    VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties2 *out)
+	VkPhysicalDevice handle, VkPhysicalDeviceMemoryProperties2 *out)
 {
 	const struct physdev *physdev = physdev_of_active(handle);
 	instance_of(handle)->next.GetPhysicalDeviceMemoryProperties2(handle, out);
@@ -126,11 +128,11 @@ VKAPI_ATTR void VKAPI_CALL hm_GetPhysicalDeviceMemoryProperties2(
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetPhysicalDeviceExternalBufferProperties(
-    VkPhysicalDevice handle, const VkPhysicalDeviceExternalBufferInfo *info,
-    VkExternalBufferProperties *out)
+	VkPhysicalDevice handle, const VkPhysicalDeviceExternalBufferInfo *info,
+	VkExternalBufferProperties *out)
 {
 	const VkBufferCreateFlags impossible =
-	    VK_BUFFER_CREATE_SPARSE_BINDING_BIT | VK_BUFFER_CREATE_PROTECTED_BIT;
+		VK_BUFFER_CREATE_SPARSE_BINDING_BIT | VK_BUFFER_CREATE_PROTECTED_BIT;
 	const struct physdev *physdev = physdev_of_active(handle);
 	if (!physdev || info->handleType != dma_buf) {
 		instance_of(handle)->next.GetPhysicalDeviceExternalBufferProperties(handle, info,
@@ -150,29 +152,29 @@ static VkResult caps_query_image(const struct physdev *physdev,
 				 VkImageFormatProperties2 *out, bool *takes_pointer)
 {
 	VkPhysicalDeviceExternalImageFormatInfo external_info = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
-	    .pNext = info->pNext,
-	    .handleType = host_allocation,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+		.pNext = info->pNext,
+		.handleType = host_allocation,
 	};
 	VkPhysicalDeviceImageFormatInfo2 query = *info;
 	query.pNext = &external_info;
 	VkExternalImageFormatProperties own = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
-	    .pNext = out->pNext,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES,
+		.pNext = out->pNext,
 	};
 	VkExternalImageFormatProperties *external =
-	    chain_find_out(out->pNext, VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES);
+		chain_find_out(out->pNext, VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES);
 	VkImageFormatProperties2 answer = *out;
 	if (!external) {
 		external = &own;
 		answer.pNext = &own;
 	}
 	VkResult result = physdev->instance->next.GetPhysicalDeviceImageFormatProperties2(
-	    physdev->handle, &query, &answer);
+		physdev->handle, &query, &answer);
 	out->imageFormatProperties = answer.imageFormatProperties;
-	*takes_pointer = result == VK_SUCCESS &&
-			 (external->externalMemoryProperties.externalMemoryFeatures &
-			  VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
+	*takes_pointer =
+		result == VK_SUCCESS && (external->externalMemoryProperties.externalMemoryFeatures &
+					 VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT);
 	return result;
 }
 
@@ -183,7 +185,7 @@ static VkResult caps_external_image(const struct physdev *physdev,
 				    VkImageFormatProperties2 *out)
 {
 	const VkImageCreateFlags impossible =
-	    VK_IMAGE_CREATE_SPARSE_BINDING_BIT | VK_IMAGE_CREATE_PROTECTED_BIT;
+		VK_IMAGE_CREATE_SPARSE_BINDING_BIT | VK_IMAGE_CREATE_PROTECTED_BIT;
 	if (info->flags & impossible) {
 		return VK_ERROR_FORMAT_NOT_SUPPORTED;
 	}
@@ -194,10 +196,10 @@ static VkResult caps_external_image(const struct physdev *physdev,
 	}
 	if (result == VK_ERROR_FORMAT_NOT_SUPPORTED) {
 		result = physdev->instance->next.GetPhysicalDeviceImageFormatProperties2(
-		    physdev->handle, info, out);
+			physdev->handle, info, out);
 	}
 	VkExternalImageFormatProperties *external =
-	    chain_find_out(out->pNext, VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES);
+		chain_find_out(out->pNext, VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES);
 	if (result == VK_SUCCESS && external) {
 		external->externalMemoryProperties = memfd_properties;
 	}
@@ -205,23 +207,23 @@ static VkResult caps_external_image(const struct physdev *physdev,
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL hm_GetPhysicalDeviceImageFormatProperties2(
-    VkPhysicalDevice handle, const VkPhysicalDeviceImageFormatInfo2 *info,
-    VkImageFormatProperties2 *out)
+	VkPhysicalDevice handle, const VkPhysicalDeviceImageFormatInfo2 *info,
+	VkImageFormatProperties2 *out)
 {
 	const struct physdev *physdev = physdev_of_active(handle);
-	const VkPhysicalDeviceExternalImageFormatInfo *external =
-	    chain_find(info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO);
+	const VkPhysicalDeviceExternalImageFormatInfo *external = chain_find(
+		info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO);
 	const VkPhysicalDeviceImageDrmFormatModifierInfoEXT *modifier = chain_find(
-	    info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT);
+		info->pNext, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT);
 	bool is_external = external && external->handleType == dma_buf;
 	bool is_modifier = info->tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT;
 	if (!physdev || (!is_external && !is_modifier)) {
-		return instance_of(handle)->next.GetPhysicalDeviceImageFormatProperties2(
-		    handle, info, out);
+		return instance_of(handle)->next.GetPhysicalDeviceImageFormatProperties2(handle,
+											 info, out);
 	}
 	VkStructureType drop[2] = {
-	    VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
-	    VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
+		VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_DRM_FORMAT_MODIFIER_INFO_EXT,
+		VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_IMAGE_FORMAT_INFO,
 	};
 	VkPhysicalDeviceImageFormatInfo2 query = *info;
 	struct chain_storage storage;
@@ -233,10 +235,11 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_GetPhysicalDeviceImageFormatProperties2(
 	}
 	if (offered &&
 	    chain_without(info->pNext, drop, is_external ? 2 : 1, &storage, &query.pNext)) {
-		result = is_external
-			     ? caps_external_image(physdev, &query, out)
-			     : instance_of(handle)->next.GetPhysicalDeviceImageFormatProperties2(
-				   handle, &query, out);
+		result =
+			is_external
+				? caps_external_image(physdev, &query, out)
+				: instance_of(handle)->next.GetPhysicalDeviceImageFormatProperties2(
+					  handle, &query, out);
 	}
 	if (result == VK_ERROR_FORMAT_NOT_SUPPORTED) {
 		out->imageFormatProperties = (VkImageFormatProperties){0};
@@ -247,15 +250,15 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_GetPhysicalDeviceImageFormatProperties2(
 bool caps_image_takes_pointer(const struct physdev *physdev, const VkImageCreateInfo *info)
 {
 	VkPhysicalDeviceImageFormatInfo2 query = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
-	    .format = info->format,
-	    .type = info->imageType,
-	    .tiling = info->tiling,
-	    .usage = info->usage,
-	    .flags = info->flags,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_IMAGE_FORMAT_INFO_2,
+		.format = info->format,
+		.type = info->imageType,
+		.tiling = info->tiling,
+		.usage = info->usage,
+		.flags = info->flags,
 	};
 	VkImageFormatProperties2 properties = {
-	    .sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+		.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
 	};
 	bool takes_pointer;
 	caps_query_image(physdev, &query, &properties, &takes_pointer);
@@ -265,21 +268,21 @@ bool caps_image_takes_pointer(const struct physdev *physdev, const VkImageCreate
 bool caps_buffer_takes_pointer(const struct physdev *physdev, const VkBufferCreateInfo *info)
 {
 	VkPhysicalDeviceExternalBufferInfo query = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
-	    .flags = info->flags,
-	    .usage = info->usage,
-	    .handleType = host_allocation,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+		.flags = info->flags,
+		.usage = info->usage,
+		.handleType = host_allocation,
 	};
 	VkBufferUsageFlags2CreateInfo usage2;
 	const VkBufferUsageFlags2CreateInfo *given =
-	    chain_find(info->pNext, VK_STRUCTURE_TYPE_BUFFER_USAGE_FLAGS_2_CREATE_INFO);
+		chain_find(info->pNext, VK_STRUCTURE_TYPE_BUFFER_USAGE_FLAGS_2_CREATE_INFO);
 	if (given) { /* then `usage` may be 0 */
 		usage2 = *given;
 		usage2.pNext = NULL;
 		query.pNext = &usage2;
 	}
 	VkExternalBufferProperties properties = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES,
 	};
 	physdev->instance->next.GetPhysicalDeviceExternalBufferProperties(physdev->handle, &query,
 									  &properties);
@@ -300,14 +303,14 @@ VKAPI_ATTR void VKAPI_CALL hm_GetPhysicalDeviceFormatProperties2(VkPhysicalDevic
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetPhysicalDeviceExternalSemaphoreProperties(
-    VkPhysicalDevice handle, const VkPhysicalDeviceExternalSemaphoreInfo *info,
-    VkExternalSemaphoreProperties *out)
+	VkPhysicalDevice handle, const VkPhysicalDeviceExternalSemaphoreInfo *info,
+	VkExternalSemaphoreProperties *out)
 {
 	const struct physdev *physdev = physdev_of_active(handle);
 	const VkExternalSemaphoreHandleTypeFlagBits sync_fd =
-	    VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT;
+		VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT;
 	const VkSemaphoreTypeCreateInfo *type =
-	    chain_find(info->pNext, VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO);
+		chain_find(info->pNext, VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO);
 	bool timeline = type && type->semaphoreType == VK_SEMAPHORE_TYPE_TIMELINE;
 	instance_of(handle)->next.GetPhysicalDeviceExternalSemaphoreProperties(handle, info, out);
 	if (physdev && physdev->emulates_sync_fd && info->handleType == sync_fd && !timeline) {

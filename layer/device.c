@@ -56,10 +56,10 @@ static bool device_provides(const struct physdev *physdev, const char *name)
 		const char *name;
 		bool native;
 	} provided[] = {
-	    {"VK_KHR_external_memory_fd", physdev->has_memory_fd},
-	    {"VK_EXT_external_memory_dma_buf", physdev->has_dma_buf},
-	    {"VK_KHR_external_semaphore_fd", physdev->has_semaphore_fd},
-	    {"VK_EXT_image_drm_format_modifier", false},
+		{"VK_KHR_external_memory_fd", physdev->has_memory_fd},
+		{"VK_EXT_external_memory_dma_buf", physdev->has_dma_buf},
+		{"VK_KHR_external_semaphore_fd", physdev->has_semaphore_fd},
+		{"VK_EXT_image_drm_format_modifier", false},
 	};
 	for (size_t i = 0; i < sizeof(provided) / sizeof(*provided); i++) {
 		if (strcmp(name, provided[i].name) == 0) {
@@ -111,7 +111,7 @@ static VkResult device_create_below(PFN_vkCreateDevice create, const struct phys
 	}
 	VkDeviceCreateInfo filtered = *info;
 	const char **extensions =
-	    device_filter_extensions(physdev, info, &filtered.enabledExtensionCount);
+		device_filter_extensions(physdev, info, &filtered.enabledExtensionCount);
 	if (!extensions) {
 		return VK_ERROR_OUT_OF_HOST_MEMORY;
 	}
@@ -154,8 +154,8 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_CreateDevice(VkPhysicalDevice physical,
 	}
 	struct physdev *physdev = physdev_of_active(physical);
 	PFN_vkGetInstanceProcAddr next_instance = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
-	PFN_vkCreateDevice create = (PFN_vkCreateDevice)next_instance(
-	    instance_of(physical)->handle, "vkCreateDevice");
+	PFN_vkCreateDevice create =
+		(PFN_vkCreateDevice)next_instance(instance_of(physical)->handle, "vkCreateDevice");
 	struct device *device = calloc(1, sizeof(*device));
 	if (!create || !device) {
 		free(device);

@@ -55,67 +55,65 @@ struct command {
 };
 
 #define COMMAND(name, suffix, condition)                                                           \
-	{                                                                                          \
-		"vk" #name #suffix, (PFN_vkVoidFunction)hm_##name, condition                       \
-	}
+	{"vk" #name #suffix, (PFN_vkVoidFunction)hm_##name, condition}
 
 static const struct command instance_commands[] = {
-    COMMAND(GetInstanceProcAddr, , NEEDS_NEXT),
-    COMMAND(CreateInstance, , NEEDS_NEXT),
-    COMMAND(DestroyInstance, , NEEDS_NEXT),
-    COMMAND(CreateDevice, , NEEDS_NEXT),
-    COMMAND(GetDeviceProcAddr, , NEEDS_NEXT),
-    COMMAND(EnumerateDeviceExtensionProperties, , NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceMemoryProperties, , NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceMemoryProperties2, , NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceMemoryProperties2, KHR, NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceExternalBufferProperties, , NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceExternalBufferProperties, KHR, NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceExternalSemaphoreProperties, , NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceExternalSemaphoreProperties, KHR, NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceFormatProperties2, , NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceFormatProperties2, KHR, NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceImageFormatProperties2, , NEEDS_NEXT),
-    COMMAND(GetPhysicalDeviceImageFormatProperties2, KHR, NEEDS_NEXT),
+	COMMAND(GetInstanceProcAddr, , NEEDS_NEXT),
+	COMMAND(CreateInstance, , NEEDS_NEXT),
+	COMMAND(DestroyInstance, , NEEDS_NEXT),
+	COMMAND(CreateDevice, , NEEDS_NEXT),
+	COMMAND(GetDeviceProcAddr, , NEEDS_NEXT),
+	COMMAND(EnumerateDeviceExtensionProperties, , NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceMemoryProperties, , NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceMemoryProperties2, , NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceMemoryProperties2, KHR, NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceExternalBufferProperties, , NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceExternalBufferProperties, KHR, NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceExternalSemaphoreProperties, , NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceExternalSemaphoreProperties, KHR, NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceFormatProperties2, , NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceFormatProperties2, KHR, NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceImageFormatProperties2, , NEEDS_NEXT),
+	COMMAND(GetPhysicalDeviceImageFormatProperties2, KHR, NEEDS_NEXT),
 };
 
 /* Of a device on which the layer works. */
 static const struct command device_commands[] = {
-    COMMAND(AllocateMemory, , NEEDS_NEXT),
-    COMMAND(FreeMemory, , NEEDS_NEXT),
-    COMMAND(GetMemoryFdKHR, , MEMORY_FD),
-    COMMAND(GetMemoryFdPropertiesKHR, , MEMORY_FD),
-    COMMAND(CreateBuffer, , NEEDS_NEXT),
-    COMMAND(DestroyBuffer, , NEEDS_NEXT),
-    COMMAND(CreateImage, , NEEDS_NEXT),
-    COMMAND(DestroyImage, , NEEDS_NEXT),
-    COMMAND(GetBufferMemoryRequirements, , NEEDS_NEXT),
-    COMMAND(GetBufferMemoryRequirements2, , NEEDS_NEXT),
-    COMMAND(GetBufferMemoryRequirements2, KHR, NEEDS_NEXT),
-    COMMAND(GetDeviceBufferMemoryRequirements, , NEEDS_NEXT),
-    COMMAND(GetDeviceBufferMemoryRequirements, KHR, NEEDS_NEXT),
-    COMMAND(GetImageMemoryRequirements, , NEEDS_NEXT),
-    COMMAND(GetImageMemoryRequirements2, , NEEDS_NEXT),
-    COMMAND(GetImageMemoryRequirements2, KHR, NEEDS_NEXT),
-    COMMAND(GetDeviceImageMemoryRequirements, , NEEDS_NEXT),
-    COMMAND(GetDeviceImageMemoryRequirements, KHR, NEEDS_NEXT),
-    COMMAND(GetImageSubresourceLayout, , NEEDS_NEXT),
-    COMMAND(GetImageSubresourceLayout2, , NEEDS_NEXT),
-    COMMAND(GetImageSubresourceLayout2, KHR, NEEDS_NEXT),
-    COMMAND(GetImageSubresourceLayout2, EXT, NEEDS_NEXT),
-    COMMAND(GetDeviceImageSubresourceLayout, , NEEDS_NEXT),
-    COMMAND(GetDeviceImageSubresourceLayout, KHR, NEEDS_NEXT),
-    COMMAND(GetImageDrmFormatModifierPropertiesEXT, , MODIFIER),
-    COMMAND(CreateSemaphore, , SYNC_FD_NEXT),
-    COMMAND(ImportSemaphoreFdKHR, , SYNC_FD),
-    COMMAND(GetSemaphoreFdKHR, , SYNC_FD),
-    COMMAND(QueueSubmit, , SYNC_FD_NEXT),
-    COMMAND(QueueSubmit2, , SYNC_FD_NEXT),
-    COMMAND(QueueSubmit2, KHR, SYNC_FD_NEXT),
-    COMMAND(QueueBindSparse, , SYNC_FD_NEXT),
-    COMMAND(QueuePresentKHR, , SYNC_FD_NEXT),
-    COMMAND(QueueWaitIdle, , SYNC_FD_NEXT),
-    COMMAND(DeviceWaitIdle, , SYNC_FD_NEXT),
+	COMMAND(AllocateMemory, , NEEDS_NEXT),
+	COMMAND(FreeMemory, , NEEDS_NEXT),
+	COMMAND(GetMemoryFdKHR, , MEMORY_FD),
+	COMMAND(GetMemoryFdPropertiesKHR, , MEMORY_FD),
+	COMMAND(CreateBuffer, , NEEDS_NEXT),
+	COMMAND(DestroyBuffer, , NEEDS_NEXT),
+	COMMAND(CreateImage, , NEEDS_NEXT),
+	COMMAND(DestroyImage, , NEEDS_NEXT),
+	COMMAND(GetBufferMemoryRequirements, , NEEDS_NEXT),
+	COMMAND(GetBufferMemoryRequirements2, , NEEDS_NEXT),
+	COMMAND(GetBufferMemoryRequirements2, KHR, NEEDS_NEXT),
+	COMMAND(GetDeviceBufferMemoryRequirements, , NEEDS_NEXT),
+	COMMAND(GetDeviceBufferMemoryRequirements, KHR, NEEDS_NEXT),
+	COMMAND(GetImageMemoryRequirements, , NEEDS_NEXT),
+	COMMAND(GetImageMemoryRequirements2, , NEEDS_NEXT),
+	COMMAND(GetImageMemoryRequirements2, KHR, NEEDS_NEXT),
+	COMMAND(GetDeviceImageMemoryRequirements, , NEEDS_NEXT),
+	COMMAND(GetDeviceImageMemoryRequirements, KHR, NEEDS_NEXT),
+	COMMAND(GetImageSubresourceLayout, , NEEDS_NEXT),
+	COMMAND(GetImageSubresourceLayout2, , NEEDS_NEXT),
+	COMMAND(GetImageSubresourceLayout2, KHR, NEEDS_NEXT),
+	COMMAND(GetImageSubresourceLayout2, EXT, NEEDS_NEXT),
+	COMMAND(GetDeviceImageSubresourceLayout, , NEEDS_NEXT),
+	COMMAND(GetDeviceImageSubresourceLayout, KHR, NEEDS_NEXT),
+	COMMAND(GetImageDrmFormatModifierPropertiesEXT, , MODIFIER),
+	COMMAND(CreateSemaphore, , SYNC_FD_NEXT),
+	COMMAND(ImportSemaphoreFdKHR, , SYNC_FD),
+	COMMAND(GetSemaphoreFdKHR, , SYNC_FD),
+	COMMAND(QueueSubmit, , SYNC_FD_NEXT),
+	COMMAND(QueueSubmit2, , SYNC_FD_NEXT),
+	COMMAND(QueueSubmit2, KHR, SYNC_FD_NEXT),
+	COMMAND(QueueBindSparse, , SYNC_FD_NEXT),
+	COMMAND(QueuePresentKHR, , SYNC_FD_NEXT),
+	COMMAND(QueueWaitIdle, , SYNC_FD_NEXT),
+	COMMAND(DeviceWaitIdle, , SYNC_FD_NEXT),
 };
 
 static const struct command *command_find(const struct command *table, size_t count,
@@ -161,21 +159,21 @@ VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL hm_GetDeviceProcAddr(VkDevice handle, c
 		return next;
 	}
 	const struct command *command = command_find(
-	    device_commands, sizeof(device_commands) / sizeof(*device_commands), name);
+		device_commands, sizeof(device_commands) / sizeof(*device_commands), name);
 	return command && command_is_offered(command, device, next) ? command->hook : next;
 }
 
 VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL hm_GetInstanceProcAddr(VkInstance handle, const char *name)
 {
 	const struct command *command = command_find(
-	    instance_commands, sizeof(instance_commands) / sizeof(*instance_commands), name);
+		instance_commands, sizeof(instance_commands) / sizeof(*instance_commands), name);
 	const struct instance *instance = handle ? instance_of(handle) : NULL;
 	if (!instance) {
 		/* The loader asks for these before there is an instance, even with the handle of
 		 * the one that is to be. */
-		bool global = command && (command->hook == (PFN_vkVoidFunction)hm_CreateInstance ||
-					  command->hook ==
-					      (PFN_vkVoidFunction)hm_GetInstanceProcAddr);
+		bool global =
+			command && (command->hook == (PFN_vkVoidFunction)hm_CreateInstance ||
+				    command->hook == (PFN_vkVoidFunction)hm_GetInstanceProcAddr);
 		return global ? command->hook : NULL;
 	}
 	PFN_vkVoidFunction next = instance->next_proc(handle, name);

@@ -88,7 +88,7 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_CreateInstance(const VkInstanceCreateInfo *inf
 	}
 	PFN_vkGetInstanceProcAddr next_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
 	PFN_vkCreateInstance create =
-	    (PFN_vkCreateInstance)next_proc(VK_NULL_HANDLE, "vkCreateInstance");
+		(PFN_vkCreateInstance)next_proc(VK_NULL_HANDLE, "vkCreateInstance");
 	struct instance *instance = malloc(sizeof(*instance));
 	if (!create || !instance) {
 		free(instance);

@@ -127,7 +127,7 @@ struct device {
  * and its queues another. */
 static inline uint64_t dispatch_key(void *handle)
 {
-	return (uint64_t)(uintptr_t) *(void **)handle;
+	return (uint64_t)(uintptr_t)*(void **)handle;
 }
 
 /* Not NULL for a handle whose creation has returned. */

@@ -42,19 +42,21 @@ static struct request memory_parse(const struct device *device, const VkMemoryAl
 {
 	const struct physdev *physdev = device->physdev;
 	const VkExternalMemoryHandleTypeFlagBits dma_buf =
-	    VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
+		VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
 	struct request request = {.type = info->memoryTypeIndex};
 	if (request.type == physdev->local_type) {
 		request.type = physdev->local_target;
 	}
 	const VkExportMemoryAllocateInfo *export =
-	    chain_find(info->pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO);
+		chain_find(info->pNext, VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO);
 	request.exports = export && (export->handleTypes & dma_buf);
 	const VkImportMemoryFdInfoKHR *import =
-	    chain_find(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
+		chain_find(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
 	if (import && import->handleType == dma_buf &&
 	    (backing_is_memfd(import->fd) || !physdev->imports_dma_buf)) {
 		request.import = import;
+	} else if (import) {
+		request.exports = false; /* what it imports is the driver's own */
 	}
 	return request;
 }
@@ -66,16 +68,16 @@ static VkResult memory_import(struct device *device, const VkMemoryAllocateInfo 
 {
 	/* A host pointer cannot be a dedicated allocation (VUID-VkMemoryAllocateInfo-pNext-02806). */
 	static const VkStructureType drop[] = {
-	    VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-	    VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
-	    VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
-	    VK_STRUCTURE_TYPE_DEDICATED_ALLOCATION_MEMORY_ALLOCATE_INFO_NV,
+		VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
+		VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+		VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
+		VK_STRUCTURE_TYPE_DEDICATED_ALLOCATION_MEMORY_ALLOCATE_INFO_NV,
 	};
 	struct chain_storage storage;
 	VkImportMemoryHostPointerInfoEXT pointer = {
-	    .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
-	    .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
-	    .pHostPointer = backing->data,
+		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+		.handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+		.pHostPointer = backing->data,
 	};
 	if (!chain_without(info->pNext, drop, sizeof(drop) / sizeof(*drop), &storage,
 			   &pointer.pNext)) {
@@ -97,51 +99,67 @@ static VkResult memory_pass(struct device *device, const VkMemoryAllocateInfo *i
 	return device->next.AllocateMemory(device->handle, &passed, allocator, out);
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL hm_AllocateMemory(VkDevice handle, const VkMemoryAllocateInfo *info,
-						 const VkAllocationCallbacks *allocator,
-						 VkDeviceMemory *out)
+/* Makes or adopts the memfd of a request. The fd of an import is taken even so: memory_abandon
+ * gives it back. */
+static VkResult memory_create(const struct physdev *physdev, const struct request *request,
+			      VkDeviceSize size, struct memory **out)
 {
-	struct device *device = device_of(handle);
-	const struct physdev *physdev = device->physdev;
-	struct request request = memory_parse(device, info);
-	if (!request.exports && !request.import) {
-		return memory_pass(device, info, request.type, allocator, out);
-	}
-	if (request.type >= 32 || !(physdev->host_types & (1u << request.type))) {
-		layer_debug("memory type %u takes no host pointer", info->memoryTypeIndex);
-		return request.import ? VK_ERROR_INVALID_EXTERNAL_HANDLE
-				      : VK_ERROR_OUT_OF_DEVICE_MEMORY;
+	if (request->type >= 32 || !(physdev->host_types & (1u << request->type))) {
+		layer_debug("memory type %u takes no host pointer", request->type);
+		return request->import ? VK_ERROR_INVALID_EXTERNAL_HANDLE
+				       : VK_ERROR_OUT_OF_DEVICE_MEMORY;
 	}
 	struct memory *mem = calloc(1, sizeof(*mem));
 	if (!mem) {
 		return VK_ERROR_OUT_OF_HOST_MEMORY;
 	}
-	int error;
-	if (request.import) {
-		error = backing_adopt(&mem->backing, request.import->fd, info->allocationSize,
-				      physdev->alignment);
-	} else {
-		error = backing_create(&mem->backing, info->allocationSize, physdev->alignment);
-	}
+	const VkDeviceSize alignment = physdev->alignment;
+	int error = request->import
+			    ? backing_adopt(&mem->backing, request->import->fd, size, alignment)
+			    : backing_create(&mem->backing, size, alignment);
 	if (error < 0) {
 		free(mem);
 		return backing_result(error);
 	}
-	VkResult result =
-	    memory_import(device, info, request.type, &mem->backing, allocator, out);
+	*out = mem;
+	return VK_SUCCESS;
+}
+
+/* After a failure: the fd of an import stays the caller's. */
+static void memory_abandon(struct memory *mem, const struct request *request)
+{
+	if (request->import) {
+		mem->backing.fd = -1;
+	}
+	memory_release(mem);
+}
+
+VKAPI_ATTR VkResult VKAPI_CALL hm_AllocateMemory(VkDevice handle, const VkMemoryAllocateInfo *info,
+						 const VkAllocationCallbacks *allocator,
+						 VkDeviceMemory *out)
+{
+	struct device *device = device_of(handle);
+	struct request request = memory_parse(device, info);
+	if (!request.exports && !request.import) {
+		return memory_pass(device, info, request.type, allocator, out);
+	}
+	struct memory *mem = NULL;
+	VkResult result = memory_create(device->physdev, &request, info->allocationSize, &mem);
+	if (result != VK_SUCCESS) {
+		return result;
+	}
+	result = memory_import(device, info, request.type, &mem->backing, allocator, out);
+	if (result == VK_ERROR_INVALID_EXTERNAL_HANDLE && !request.import) {
+		/* The application gave nothing that could be invalid. */
+		result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
+	}
 	if (result == VK_SUCCESS && !map_put(&device->memories, HANDLE_KEY(*out), mem)) {
 		device->next.FreeMemory(device->handle, *out, allocator);
 		*out = VK_NULL_HANDLE;
 		result = VK_ERROR_OUT_OF_HOST_MEMORY;
 	}
 	if (result != VK_SUCCESS) {
-		if (request.import) {
-			mem->backing.fd = -1; /* the caller keeps it */
-		} else if (result == VK_ERROR_INVALID_EXTERNAL_HANDLE) {
-			/* The application imported nothing that could be invalid. */
-			result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
-		}
-		memory_release(mem);
+		memory_abandon(mem, &request);
 	}
 	return result;
 }
@@ -161,9 +179,8 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_GetMemoryFdKHR(VkDevice handle, const VkMemory
 	struct device *device = device_of(handle);
 	struct memory *mem = map_get(&device->memories, HANDLE_KEY(info->memory));
 	if (!mem) {
-		return device->next.GetMemoryFdKHR
-			   ? device->next.GetMemoryFdKHR(handle, info, fd)
-			   : VK_ERROR_UNKNOWN;
+		return device->next.GetMemoryFdKHR ? device->next.GetMemoryFdKHR(handle, info, fd)
+						   : VK_ERROR_UNKNOWN;
 	}
 	if (info->handleType != VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT) {
 		return VK_ERROR_UNKNOWN; /* compatibleHandleTypes says that nothing else goes */
@@ -172,9 +189,10 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_GetMemoryFdKHR(VkDevice handle, const VkMemory
 	return *fd < 0 ? backing_result(-errno) : VK_SUCCESS;
 }
 
-VKAPI_ATTR VkResult VKAPI_CALL
-hm_GetMemoryFdPropertiesKHR(VkDevice handle, VkExternalMemoryHandleTypeFlagBits type, int fd,
-			    VkMemoryFdPropertiesKHR *properties)
+VKAPI_ATTR VkResult VKAPI_CALL hm_GetMemoryFdPropertiesKHR(VkDevice handle,
+							   VkExternalMemoryHandleTypeFlagBits type,
+							   int fd,
+							   VkMemoryFdPropertiesKHR *properties)
 {
 	struct device *device = device_of(handle);
 	const struct physdev *physdev = device->physdev;

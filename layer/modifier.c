@@ -20,12 +20,12 @@ bool modifier_allows_format(VkFormat format)
 struct modifier_capacity modifier_capacity(void *out)
 {
 	const VkDrmFormatModifierPropertiesListEXT *list =
-	    chain_find_out(out, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT);
+		chain_find_out(out, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT);
 	const VkDrmFormatModifierPropertiesList2EXT *list2 =
-	    chain_find_out(out, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_2_EXT);
+		chain_find_out(out, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_2_EXT);
 	return (struct modifier_capacity){
-	    .list = list ? list->drmFormatModifierCount : 0,
-	    .list2 = list2 ? list2->drmFormatModifierCount : 0,
+		.list = list ? list->drmFormatModifierCount : 0,
+		.list2 = list2 ? list2->drmFormatModifierCount : 0,
 	};
 }
 
@@ -34,8 +34,8 @@ static VkFormatFeatureFlags2 modifier_features(const struct physdev *physdev, Vk
 {
 	VkFormatProperties3 properties3 = {.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_3};
 	VkFormatProperties2 properties = {
-	    .sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_2,
-	    .pNext = &properties3,
+		.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_2,
+		.pNext = &properties3,
 	};
 	physdev->instance->next.GetPhysicalDeviceFormatProperties2(physdev->handle, format,
 								   &properties);
@@ -47,14 +47,14 @@ void modifier_fill_format(const struct physdev *physdev, VkFormat format,
 			  VkFormatProperties2 *properties, struct modifier_capacity capacity)
 {
 	VkDrmFormatModifierPropertiesListEXT *list = chain_find_out(
-	    properties->pNext, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT);
+		properties->pNext, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_EXT);
 	VkDrmFormatModifierPropertiesList2EXT *list2 = chain_find_out(
-	    properties->pNext, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_2_EXT);
+		properties->pNext, VK_STRUCTURE_TYPE_DRM_FORMAT_MODIFIER_PROPERTIES_LIST_2_EXT);
 	if (!list && !list2) {
 		return;
 	}
 	VkFormatFeatureFlags2 features =
-	    modifier_allows_format(format) ? modifier_features(physdev, format) : 0;
+		modifier_allows_format(format) ? modifier_features(physdev, format) : 0;
 	uint32_t count = features ? 1 : 0;
 	if (list) {
 		if (list->pDrmFormatModifierProperties && capacity.list < count) {
@@ -64,9 +64,9 @@ void modifier_fill_format(const struct physdev *physdev, VkFormat format,
 		}
 		if (list->pDrmFormatModifierProperties && list->drmFormatModifierCount) {
 			list->pDrmFormatModifierProperties[0] = (VkDrmFormatModifierPropertiesEXT){
-			    .drmFormatModifierPlaneCount = 1,
-			    .drmFormatModifierTilingFeatures = (VkFormatFeatureFlags)features &
-							       0x7fffffff,
+				.drmFormatModifierPlaneCount = 1,
+				.drmFormatModifierTilingFeatures =
+					(VkFormatFeatureFlags)features & 0x7fffffff,
 			};
 		}
 	}
@@ -78,10 +78,10 @@ void modifier_fill_format(const struct physdev *physdev, VkFormat format,
 		}
 		if (list2->pDrmFormatModifierProperties && list2->drmFormatModifierCount) {
 			list2->pDrmFormatModifierProperties[0] =
-			    (VkDrmFormatModifierProperties2EXT){
-				.drmFormatModifierPlaneCount = 1,
-				.drmFormatModifierTilingFeatures = features,
-			    };
+				(VkDrmFormatModifierProperties2EXT){
+					.drmFormatModifierPlaneCount = 1,
+					.drmFormatModifierTilingFeatures = features,
+				};
 		}
 	}
 }
@@ -119,13 +119,13 @@ VKAPI_ATTR void VKAPI_CALL hm_GetImageSubresourceLayout2(VkDevice handle, VkImag
 	VkImageSubresource2 passed = *subresource;
 	if (image_has_modifier(device, image)) {
 		passed.imageSubresource.aspectMask =
-		    modifier_aspect(passed.imageSubresource.aspectMask);
+			modifier_aspect(passed.imageSubresource.aspectMask);
 	}
 	device->next.GetImageSubresourceLayout2(handle, image, &passed, layout);
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetDeviceImageSubresourceLayout(
-    VkDevice handle, const VkDeviceImageSubresourceInfo *info, VkSubresourceLayout2 *layout)
+	VkDevice handle, const VkDeviceImageSubresourceInfo *info, VkSubresourceLayout2 *layout)
 {
 	struct device *device = device_of(handle);
 	struct image_plan plan;
@@ -136,7 +136,7 @@ VKAPI_ATTR void VKAPI_CALL hm_GetDeviceImageSubresourceLayout(
 	VkImageSubresource2 subresource = *info->pSubresource;
 	if (plan.image.modifier) {
 		subresource.imageSubresource.aspectMask =
-		    modifier_aspect(subresource.imageSubresource.aspectMask);
+			modifier_aspect(subresource.imageSubresource.aspectMask);
 	}
 	VkDeviceImageSubresourceInfo planned = *info;
 	planned.pCreateInfo = &plan.info;
@@ -145,7 +145,7 @@ VKAPI_ATTR void VKAPI_CALL hm_GetDeviceImageSubresourceLayout(
 }
 
 VKAPI_ATTR VkResult VKAPI_CALL hm_GetImageDrmFormatModifierPropertiesEXT(
-    VkDevice handle, VkImage image, VkImageDrmFormatModifierPropertiesEXT *properties)
+	VkDevice handle, VkImage image, VkImageDrmFormatModifierPropertiesEXT *properties)
 {
 	(void)handle;
 	(void)image;

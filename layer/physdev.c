@@ -22,7 +22,6 @@
  */
 static _Thread_local bool probing;
 
-
 static bool physdev_has(const VkExtensionProperties *list, uint32_t count, const char *name)
 {
 	for (uint32_t i = 0; i < count; i++) {
@@ -37,7 +36,7 @@ static bool physdev_has(const VkExtensionProperties *list, uint32_t count, const
 static bool physdev_read_extensions(struct physdev *physdev)
 {
 	PFN_vkEnumerateDeviceExtensionProperties enumerate =
-	    physdev->instance->next.EnumerateDeviceExtensionProperties;
+		physdev->instance->next.EnumerateDeviceExtensionProperties;
 	uint32_t count = 0;
 	if (enumerate(physdev->handle, NULL, &count, NULL) != VK_SUCCESS || count == 0) {
 		return false;
@@ -63,12 +62,12 @@ static VkExternalMemoryFeatureFlags physdev_native_features(const struct physdev
 	}
 	/* The very question with which virglrenderer decides. */
 	VkPhysicalDeviceExternalBufferInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
-	    .usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
-	    .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_BUFFER_INFO,
+		.usage = VK_BUFFER_USAGE_TRANSFER_SRC_BIT,
+		.handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
 	};
 	VkExternalBufferProperties properties = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_BUFFER_PROPERTIES,
 	};
 	physdev->instance->next.GetPhysicalDeviceExternalBufferProperties(physdev->handle, &info,
 									  &properties);
@@ -78,14 +77,14 @@ static VkExternalMemoryFeatureFlags physdev_native_features(const struct physdev
 static bool physdev_imports_sync_fd(const struct physdev *physdev)
 {
 	VkPhysicalDeviceExternalSemaphoreInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
-	    .handleType = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_SEMAPHORE_INFO,
+		.handleType = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
 	};
 	VkExternalSemaphoreProperties properties = {
-	    .sType = VK_STRUCTURE_TYPE_EXTERNAL_SEMAPHORE_PROPERTIES,
+		.sType = VK_STRUCTURE_TYPE_EXTERNAL_SEMAPHORE_PROPERTIES,
 	};
-	physdev->instance->next.GetPhysicalDeviceExternalSemaphoreProperties(physdev->handle,
-									     &info, &properties);
+	physdev->instance->next.GetPhysicalDeviceExternalSemaphoreProperties(physdev->handle, &info,
+									     &properties);
 	return physdev->has_semaphore_fd && (properties.externalSemaphoreFeatures &
 					     VK_EXTERNAL_SEMAPHORE_FEATURE_IMPORTABLE_BIT);
 }
@@ -95,15 +94,15 @@ static bool physdev_try_type(const struct device_calls *next, VkDevice device, u
 			     const struct backing *backing)
 {
 	VkImportMemoryHostPointerInfoEXT pointer = {
-	    .sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
-	    .handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
-	    .pHostPointer = backing->data,
+		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
+		.handleType = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+		.pHostPointer = backing->data,
 	};
 	VkMemoryAllocateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-	    .pNext = &pointer,
-	    .allocationSize = backing->size,
-	    .memoryTypeIndex = type,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+		.pNext = &pointer,
+		.allocationSize = backing->size,
+		.memoryTypeIndex = type,
 	};
 	VkDeviceMemory memory;
 	if (next->AllocateMemory(device, &info, NULL, &memory) != VK_SUCCESS) {
@@ -124,11 +123,11 @@ static uint32_t physdev_try_types(const struct physdev *physdev, VkDevice device
 		return 0;
 	}
 	VkMemoryHostPointerPropertiesEXT properties = {
-	    .sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT,
+		.sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT,
 	};
 	VkResult result = probe.next.GetMemoryHostPointerPropertiesEXT(
-	    device, VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT, backing.data,
-	    &properties);
+		device, VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT, backing.data,
+		&properties);
 	uint32_t types = 0;
 	for (uint32_t i = 0; result == VK_SUCCESS && i < physdev->memory.memoryTypeCount; i++) {
 		if ((properties.memoryTypeBits & (1u << i)) &&
@@ -147,16 +146,16 @@ static uint32_t physdev_probe_host_types(const struct physdev *physdev)
 	static const float priority = 1.0f;
 	const struct instance *instance = physdev->instance;
 	VkDeviceQueueCreateInfo queue = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-	    .queueCount = 1,
-	    .pQueuePriorities = &priority,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+		.queueCount = 1,
+		.pQueuePriorities = &priority,
 	};
 	VkDeviceCreateInfo info = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-	    .queueCreateInfoCount = 1,
-	    .pQueueCreateInfos = &queue,
-	    .enabledExtensionCount = 1,
-	    .ppEnabledExtensionNames = extensions,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+		.queueCreateInfoCount = 1,
+		.pQueueCreateInfos = &queue,
+		.enabledExtensionCount = 1,
+		.ppEnabledExtensionNames = extensions,
 	};
 	VkDevice device = VK_NULL_HANDLE;
 	PFN_vkGetDeviceProcAddr next_proc = NULL;
@@ -167,8 +166,8 @@ static uint32_t physdev_probe_host_types(const struct physdev *physdev)
 		return 0;
 	}
 	uint32_t types = physdev_try_types(physdev, device, next_proc);
-	instance->destroy_device(
-	    device, NULL, (PFN_vkDestroyDevice)next_proc(device, "vkDestroyDevice"));
+	instance->destroy_device(device, NULL,
+				 (PFN_vkDestroyDevice)next_proc(device, "vkDestroyDevice"));
 	return types;
 }
 
@@ -194,7 +193,7 @@ static void physdev_add_local_type(struct physdev *physdev)
 {
 	VkPhysicalDeviceMemoryProperties *memory = &physdev->memory;
 	const VkMemoryPropertyFlags mapped =
-	    VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+		VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
 	physdev->local_type = UINT32_MAX;
 	if (physdev_find_type(physdev, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) != UINT32_MAX ||
 	    memory->memoryTypeCount == VK_MAX_MEMORY_TYPES) {
@@ -215,9 +214,9 @@ static void physdev_add_local_type(struct physdev *physdev)
 	physdev->local_target = target;
 	physdev->local_type = memory->memoryTypeCount++;
 	memory->memoryTypes[physdev->local_type] = (VkMemoryType){
-	    .propertyFlags = memory->memoryTypes[target].propertyFlags |
-			     VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
-	    .heapIndex = heap,
+		.propertyFlags = memory->memoryTypes[target].propertyFlags |
+				 VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
+		.heapIndex = heap,
 	};
 }
 
@@ -237,11 +236,11 @@ static void physdev_hide_unusable_types(struct physdev *physdev)
 static void physdev_probe(struct physdev *physdev)
 {
 	VkPhysicalDeviceExternalMemoryHostPropertiesEXT host = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT,
 	};
 	VkPhysicalDeviceProperties2 properties = {
-	    .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
-	    .pNext = &host,
+		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2,
+		.pNext = &host,
 	};
 	const struct instance_calls *next = &physdev->instance->next;
 	next->GetPhysicalDeviceProperties2(physdev->handle, &properties);

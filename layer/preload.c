@@ -18,15 +18,14 @@
  */
 static pid_t preloader;
 
-VKAPI_ATTR VkResult VKAPI_CALL
-hesper_pre_EnumerateInstanceExtensionProperties(
-    const VkEnumerateInstanceExtensionPropertiesChain *chain, const char *layer, uint32_t *count,
-    VkExtensionProperties *properties);
+VKAPI_ATTR VkResult VKAPI_CALL hesper_pre_EnumerateInstanceExtensionProperties(
+	const VkEnumerateInstanceExtensionPropertiesChain *chain, const char *layer,
+	uint32_t *count, VkExtensionProperties *properties);
 
 __attribute__((visibility("default"))) VKAPI_ATTR VkResult VKAPI_CALL
 hesper_pre_EnumerateInstanceExtensionProperties(
-    const VkEnumerateInstanceExtensionPropertiesChain *chain, const char *layer, uint32_t *count,
-    VkExtensionProperties *properties)
+	const VkEnumerateInstanceExtensionPropertiesChain *chain, const char *layer,
+	uint32_t *count, VkExtensionProperties *properties)
 {
 	pid_t none = 0;
 	const pid_t self = getpid();

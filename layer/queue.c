@@ -21,8 +21,7 @@ VkResult queue_submit_and_wait(struct device *device, VkQueue queue, const VkSub
 	result = device->next.QueueSubmit(queue, info ? 1 : 0, info, fence);
 	pthread_mutex_unlock(&device->submit_lock);
 	if (result == VK_SUCCESS) {
-		result =
-		    device->next.WaitForFences(device->handle, 1, &fence, VK_TRUE, UINT64_MAX);
+		result = device->next.WaitForFences(device->handle, 1, &fence, VK_TRUE, UINT64_MAX);
 	}
 	device->next.DestroyFence(device->handle, fence, NULL);
 	return result;

@@ -20,7 +20,7 @@ static void requirements_restrict2(const struct physdev *physdev, VkMemoryRequir
 {
 	requirements_restrict(physdev, &out->memoryRequirements);
 	VkMemoryDedicatedRequirements *dedicated =
-	    chain_find_out(out->pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS);
+		chain_find_out(out->pNext, VK_STRUCTURE_TYPE_MEMORY_DEDICATED_REQUIREMENTS);
 	if (dedicated) {
 		dedicated->prefersDedicatedAllocation = VK_FALSE;
 		dedicated->requiresDedicatedAllocation = VK_FALSE;
@@ -44,7 +44,7 @@ VKAPI_ATTR void VKAPI_CALL hm_GetBufferMemoryRequirements(VkDevice handle, VkBuf
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetBufferMemoryRequirements2(
-    VkDevice handle, const VkBufferMemoryRequirementsInfo2 *info, VkMemoryRequirements2 *out)
+	VkDevice handle, const VkBufferMemoryRequirementsInfo2 *info, VkMemoryRequirements2 *out)
 {
 	struct device *device = device_of(handle);
 	device->next.GetBufferMemoryRequirements2(handle, info, out);
@@ -54,7 +54,7 @@ VKAPI_ATTR void VKAPI_CALL hm_GetBufferMemoryRequirements2(
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetDeviceBufferMemoryRequirements(
-    VkDevice handle, const VkDeviceBufferMemoryRequirements *info, VkMemoryRequirements2 *out)
+	VkDevice handle, const VkDeviceBufferMemoryRequirements *info, VkMemoryRequirements2 *out)
 {
 	struct device *device = device_of(handle);
 	struct buffer_plan plan;
@@ -81,7 +81,7 @@ VKAPI_ATTR void VKAPI_CALL hm_GetImageMemoryRequirements(VkDevice handle, VkImag
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetImageMemoryRequirements2(
-    VkDevice handle, const VkImageMemoryRequirementsInfo2 *info, VkMemoryRequirements2 *out)
+	VkDevice handle, const VkImageMemoryRequirementsInfo2 *info, VkMemoryRequirements2 *out)
 {
 	struct device *device = device_of(handle);
 	device->next.GetImageMemoryRequirements2(handle, info, out);
@@ -91,7 +91,7 @@ VKAPI_ATTR void VKAPI_CALL hm_GetImageMemoryRequirements2(
 }
 
 VKAPI_ATTR void VKAPI_CALL hm_GetDeviceImageMemoryRequirements(
-    VkDevice handle, const VkDeviceImageMemoryRequirements *info, VkMemoryRequirements2 *out)
+	VkDevice handle, const VkDeviceImageMemoryRequirements *info, VkMemoryRequirements2 *out)
 {
 	struct device *device = device_of(handle);
 	struct image_plan plan;

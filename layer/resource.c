@@ -27,9 +27,9 @@ VkResult buffer_plan(const struct physdev *physdev, const VkBufferCreateInfo *in
 	}
 	if (caps_buffer_takes_pointer(physdev, &plan->info)) {
 		plan->host = (VkExternalMemoryBufferCreateInfo){
-		    .sType = drop,
-		    .pNext = plan->info.pNext,
-		    .handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
+			.sType = drop,
+			.pNext = plan->info.pNext,
+			.handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT,
 		};
 		plan->info.pNext = &plan->host;
 	}
@@ -68,10 +68,10 @@ VKAPI_ATTR void VKAPI_CALL hm_DestroyBuffer(VkDevice handle, VkBuffer buffer,
 /* Whether LINEAR is among the modifiers that the application would take. */
 static VkResult image_plan_modifier(const VkImageCreateInfo *info, struct image_plan *plan)
 {
-	const VkImageDrmFormatModifierListCreateInfoEXT *list =
-	    chain_find(info->pNext, VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT);
+	const VkImageDrmFormatModifierListCreateInfoEXT *list = chain_find(
+		info->pNext, VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT);
 	const VkImageDrmFormatModifierExplicitCreateInfoEXT *one = chain_find(
-	    info->pNext, VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT);
+		info->pNext, VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT);
 	if (!modifier_allows_format(info->format)) {
 		return VK_ERROR_FORMAT_NOT_SUPPORTED;
 	}
@@ -98,16 +98,16 @@ VkResult image_plan(const struct physdev *physdev, const VkImageCreateInfo *info
 		    struct image_plan *plan)
 {
 	static const VkStructureType drop[] = {
-	    VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
-	    VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
-	    VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
+		VK_STRUCTURE_TYPE_EXTERNAL_MEMORY_IMAGE_CREATE_INFO,
+		VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
+		VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_EXPLICIT_CREATE_INFO_EXT,
 	};
 	const VkExternalMemoryImageCreateInfo *external = chain_find(info->pNext, drop[0]);
 	plan->info = *info;
 	plan->layout = NULL;
 	plan->image = (struct image){
-	    .external = external && is_dma_buf(external->handleTypes),
-	    .modifier = info->tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT,
+		.external = external && is_dma_buf(external->handleTypes),
+		.modifier = info->tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT,
 	};
 	if (!plan->image.external && !plan->image.modifier) {
 		return VK_SUCCESS;
@@ -125,14 +125,14 @@ VkResult image_plan(const struct physdev *physdev, const VkImageCreateInfo *info
 	VkExternalMemoryHandleTypeFlags types = external ? external->handleTypes : 0;
 	if (plan->image.external) {
 		types = caps_image_takes_pointer(physdev, &plan->info)
-			    ? VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT
-			    : 0;
+				? VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT
+				: 0;
 	}
 	if (types) {
 		plan->external = (VkExternalMemoryImageCreateInfo){
-		    .sType = drop[0],
-		    .pNext = plan->info.pNext,
-		    .handleTypes = types,
+			.sType = drop[0],
+			.pNext = plan->info.pNext,
+			.handleTypes = types,
 		};
 		plan->info.pNext = &plan->external;
 	}

@@ -42,10 +42,10 @@ static VkQueue queue_get(const struct device *device, const VkDeviceQueueCreateI
 		return queue;
 	}
 	VkDeviceQueueInfo2 wanted = {
-	    .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_INFO_2,
-	    .flags = info->flags,
-	    .queueFamilyIndex = info->queueFamilyIndex,
-	    .queueIndex = index,
+		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_INFO_2,
+		.flags = info->flags,
+		.queueFamilyIndex = info->queueFamilyIndex,
+		.queueIndex = index,
 	};
 	device->next.GetDeviceQueue2(device->handle, &wanted, &queue);
 	return queue;
@@ -96,9 +96,9 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_CreateSemaphore(VkDevice handle,
 		return VK_ERROR_UNKNOWN;
 	}
 	VkExportSemaphoreCreateInfo rest = {
-	    .sType = drop,
-	    .pNext = plain.pNext,
-	    .handleTypes = export->handleTypes & ~VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
+		.sType = drop,
+		.pNext = plain.pNext,
+		.handleTypes = export->handleTypes & ~VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
 	};
 	if (rest.handleTypes) {
 		plain.pNext = &rest;
@@ -124,8 +124,8 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_ImportSemaphoreFdKHR(VkDevice handle,
 	struct device *device = device_of(handle);
 	if (info->handleType != VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT) {
 		return device->next.ImportSemaphoreFdKHR
-			   ? device->next.ImportSemaphoreFdKHR(handle, info)
-			   : VK_ERROR_INVALID_EXTERNAL_HANDLE;
+			       ? device->next.ImportSemaphoreFdKHR(handle, info)
+			       : VK_ERROR_INVALID_EXTERNAL_HANDLE;
 	}
 	if (device->queue_count == 0) {
 		return VK_ERROR_UNKNOWN;
@@ -137,13 +137,12 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_ImportSemaphoreFdKHR(VkDevice handle,
 		}
 	}
 	VkSubmitInfo submit = {
-	    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-	    .signalSemaphoreCount = 1,
-	    .pSignalSemaphores = &info->semaphore,
+		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+		.signalSemaphoreCount = 1,
+		.pSignalSemaphores = &info->semaphore,
 	};
 	pthread_mutex_lock(&device->submit_lock);
-	VkResult result =
-	    device->next.QueueSubmit(device->queues[0], 1, &submit, VK_NULL_HANDLE);
+	VkResult result = device->next.QueueSubmit(device->queues[0], 1, &submit, VK_NULL_HANDLE);
 	pthread_mutex_unlock(&device->submit_lock);
 	if (result == VK_SUCCESS && info->fd >= 0) {
 		close(info->fd); /* a successful import owns it */
@@ -157,18 +156,18 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_GetSemaphoreFdKHR(VkDevice handle,
 	struct device *device = device_of(handle);
 	if (info->handleType != VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT) {
 		return device->next.GetSemaphoreFdKHR
-			   ? device->next.GetSemaphoreFdKHR(handle, info, fd)
-			   : VK_ERROR_UNKNOWN;
+			       ? device->next.GetSemaphoreFdKHR(handle, info, fd)
+			       : VK_ERROR_UNKNOWN;
 	}
 	if (device->queue_count == 0) {
 		return VK_ERROR_UNKNOWN;
 	}
 	static const VkPipelineStageFlags stage = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
 	VkSubmitInfo submit = {
-	    .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-	    .waitSemaphoreCount = 1,
-	    .pWaitSemaphores = &info->semaphore,
-	    .pWaitDstStageMask = &stage,
+		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+		.waitSemaphoreCount = 1,
+		.pWaitSemaphores = &info->semaphore,
+		.pWaitDstStageMask = &stage,
 	};
 	*fd = -1;
 	return queue_submit_and_wait(device, device->queues[0], &submit);
