@@ -54,7 +54,8 @@ void capture_run(struct capture *capture, const char *const *argv, uint64_t time
 	*capture = (struct capture){.out = strdup(""), .err = strdup("")};
 	struct run *run = calloc(1, sizeof(*run));
 	uv_loop_t loop;
-	if (capture->out == NULL || capture->err == NULL || run == NULL || uv_loop_init(&loop) < 0) {
+	if (capture->out == NULL || capture->err == NULL || run == NULL ||
+	    uv_loop_init(&loop) < 0) {
 		abort();
 	}
 	run->capture = capture;

@@ -8,15 +8,13 @@
  * Three ways out: the program ended (figures, status 0), something failed (words, status 1), a
  * signal came (status 128 + n). All of them are begin_end(), once: viewer, machine, loop.
  */
-#include "launcher/demo.h"
+#include "launcher/demo_impl.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/report.h"
-#include "launcher/stages.h"
 #include "util/clock.h"
 #include "util/log.h"
 
@@ -32,36 +30,6 @@
 #define JOB "demo"
 /* Keeps the device open, so that the guest's console does not come back when the program ends. */
 #define HOLD "hold exec 9</dev/dri/renderD128; exec sleep 1000000"
-
-struct demo {
-	struct demo_options options;
-	struct paths paths;
-	struct progress progress;
-	struct stages stages;
-	struct failure failure;
-	uv_loop_t loop;
-	uv_signal_t signals[3];
-	uv_timer_t timer; /* of whatever is waited for now */
-	struct child viewer;
-	char out[PATH_MAX];
-	char logs[PATH_MAX];
-	char picture[PATH_MAX];
-	char summary[PATH_MAX];
-	char view_summary[PATH_MAX];
-	char view_log[PATH_MAX];
-	FILE *app_log;
-	char app_log_path[PATH_MAX];
-	json_t *app_summary;
-	uint64_t app_started_ns;
-	json_int_t frames; /* that the viewer last told */
-	bool app_asked; /* to start */
-	bool app_begun; /* it said so */
-	bool app_ended; /* and all went well */
-	bool first_shown;
-	bool failed;
-	bool ending;
-	int signal;
-};
 
 static void begin_end(struct demo *demo);
 
@@ -167,9 +135,9 @@ static void start_app(struct demo *demo)
 	uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
 	stages_tell(&demo->stages, HOLD);
 	stages_tell(&demo->stages,
-		    JOB " exec hesper-%s --wsi %s --size %ux%u --refresh %u %s --json -", options->app,
-		    demo_wsi_names[options->wsi], options->size.width, options->size.height,
-		    options->refresh, frames);
+		    JOB " exec hesper-%s --wsi %s --size %ux%u --refresh %u %s --json -",
+		    options->app, demo_wsi_names[options->wsi], options->size.width,
+		    options->size.height, options->refresh, frames);
 }
 
 static void show_live(struct demo *demo, double fps)
@@ -330,55 +298,15 @@ static void on_failed(void *data)
 	}
 }
 
-/* ---- before and after ---- */
-
-static bool choose_paths(struct demo *demo)
-{
-	const char *cache = getenv("XDG_CACHE_HOME");
-	const char *home = getenv("HOME");
-	char out[PATH_MAX - 64];
-	int length;
-	if (demo->options.out != NULL) {
-		length = snprintf(out, sizeof(out), "%s", demo->options.out);
-	} else if (demo->paths.source[0] != '\0') {
-		length = snprintf(out, sizeof(out), "%s/build/demo", demo->paths.source);
-	} else if (cache != NULL && cache[0] == '/') {
-		length = snprintf(out, sizeof(out), "%s/hesper/demo", cache);
-	} else {
-		length = snprintf(out, sizeof(out), "%s/.cache/hesper/demo",
-				  home != NULL ? home : "");
-	}
-	if (length >= (int)sizeof(out)) {
-		failure_set(&demo->failure, "the path of --out is too long");
-		return false;
-	}
-	snprintf(demo->out, sizeof(demo->out), "%s", out);
-	snprintf(demo->logs, sizeof(demo->logs), "%s/logs", out);
-	snprintf(demo->picture, sizeof(demo->picture), "%s/%s.png", out, demo->options.app);
-	snprintf(demo->summary, sizeof(demo->summary), "%s/summary.json", out);
-	snprintf(demo->view_summary, sizeof(demo->view_summary), "%s/logs/view.json", out);
-	snprintf(demo->view_log, sizeof(demo->view_log), "%s/logs/view.log", out);
-	snprintf(demo->app_log_path, sizeof(demo->app_log_path), "%s/logs/guest-app.log", out);
-	int error = paths_make_dir(demo->logs);
-	if (error < 0) {
-		failure_set(&demo->failure, "cannot make %s: %s", demo->logs, strerror(-error));
-		failure_fix(&demo->failure, "choose a directory you can write to with --out");
-		return false;
-	}
-	remove(demo->picture);
-	remove(demo->summary);
-	remove(demo->view_summary);
-	return true;
-}
-
 static bool prepare(struct demo *demo)
 {
 	int error = paths_find(&demo->paths, NULL);
 	if (error < 0) {
-		failure_set(&demo->failure, "cannot find out where hesper is: %s", strerror(-error));
+		failure_set(&demo->failure, "cannot find out where hesper is: %s",
+			    strerror(-error));
 		return false;
 	}
-	if (!choose_paths(demo)) {
+	if (!demo_choose_files(demo)) {
 		return false;
 	}
 	if (!demo->options.headless && !demo_has_display()) {
@@ -432,51 +360,9 @@ static void run(struct demo *demo)
 	}
 }
 
-static bool write_report(struct demo *demo)
-{
-	char line[512];
-	FILE *picture = fopen(demo->picture, "re");
-	json_t *device = json_load_file(demo->stages.stats_path, 0, NULL);
-	json_t *view = json_load_file(demo->view_summary, 0, NULL);
-	const struct report_input input = {
-		.app = demo->options.app,
-		.refresh = demo->options.refresh,
-		.device = device,
-		.view = view,
-		.guest = demo->app_summary,
-		.manifest = demo->stages.manifest,
-		.kvm = demo->stages.accel.kvm,
-		.qemu = demo->stages.qemu_version,
-		.picture = picture != NULL ? demo->picture : NULL,
-	};
-	json_t *summary = report_build(&input, &demo->failure);
-	bool written = summary != NULL &&
-		       json_dump_file(summary, demo->summary,
-				      JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
-	if (summary != NULL && !written) {
-		failure_set(&demo->failure, "cannot write %s", demo->summary);
-	} else if (summary != NULL && picture == NULL) {
-		failure_set(&demo->failure, "no picture was taken");
-		failure_log(&demo->failure, demo->view_log);
-		written = false;
-	}
-	if (written) {
-		report_line(summary, line, sizeof(line));
-		fprintf(stderr, "hesper: wrote %s and %s\n", demo->picture, demo->summary);
-		puts(line);
-	}
-	if (picture != NULL) {
-		fclose(picture);
-	}
-	json_decref(summary);
-	json_decref(device);
-	json_decref(view);
-	return written;
-}
-
 static int conclude(struct demo *demo)
 {
-	if (demo->app_ended && !demo->failed && write_report(demo)) {
+	if (demo->app_ended && !demo->failed && demo_report(demo)) {
 		return EXIT_SUCCESS;
 	}
 	if (demo->signal != 0 && !demo->app_ended) {

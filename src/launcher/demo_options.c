@@ -19,7 +19,8 @@ const char *const demo_log_names[] = {"error", "warn", "info", "debug"};
 static const char *const notes[] = {
 	"Starts hesperd, a virtual machine under stock QEMU and a viewer; the program in the guest "
 	"draws with Vulkan. Writes the guest's screen (APP.png), summary.json and logs/ into the "
-	"directory of --out, and ends with a line of figures. Exit status 0 when all of it worked, 130 "
+	"directory of --out, and ends with a line of figures. Exit status 0 when all of it worked, "
+	"130 "
 	"or 143 when a signal ended it.",
 	"Without a screen to open a window on (DISPLAY or WAYLAND_DISPLAY) it runs headless.",
 	"HESPER_QEMU names the QEMU to use when --qemu does not.",
@@ -63,12 +64,14 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 	};
 	const struct option_spec specs[] = {
 		{"frames", 'n', OPTION_UINT, &options->frames, "N", "End after N frames", 1, 0},
-		{"size", 0, OPTION_SIZE, &options->size, "WxH", "Size of the guest's screen", 64, 8192},
+		{"size", 0, OPTION_SIZE, &options->size, "WxH", "Size of the guest's screen", 64,
+		 8192},
 		{"refresh", 0, OPTION_UINT, &options->refresh, "HZ",
 		 "Refresh rate of the guest's screen", 1, 1000},
 		{"headless", 0, OPTION_FLAG, &options->headless, NULL, "Open no window", 0, 0},
 		{"out", 'o', OPTION_STRING, &options->out, "DIR",
-		 "Where the picture, the summary and the logs go; build/demo of the source tree, else "
+		 "Where the picture, the summary and the logs go; build/demo of the source tree, "
+		 "else "
 		 "hesper/demo in the user's cache directory",
 		 0, 0},
 		{"memory", 0, OPTION_CHOICE, &options->memory, MEMORY_CHOICES,
@@ -78,7 +81,8 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 		 "VK_KHR_display",
 		 0, 0},
 		{"keep-running", 0, OPTION_FLAG, &options->keep_running, NULL,
-		 "Go on until the window is closed or Ctrl-C, instead of ending after --frames", 0, 0},
+		 "Go on until the window is closed or Ctrl-C, instead of ending after --frames", 0,
+		 0},
 		{"guest-memory", 0, OPTION_UINT, &options->guest_memory_mib, "MIB",
 		 "Memory of the virtual machine", 512, 65536},
 		{"qemu", 0, OPTION_STRING, &options->qemu, "PROGRAM",

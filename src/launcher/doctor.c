@@ -36,10 +36,10 @@ static void print_json(const struct doctor *doctor)
 	json_t *list = json_array();
 	for (size_t i = 0; i < doctor->count; i++) {
 		const struct finding *finding = &doctor->findings[i];
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "subject",
-						      finding->subject, "health",
-						      health_names[finding->health], "text",
-						      finding->text, "fix", finding->fix));
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s, s:s, s:s}", "subject", finding->subject,
+						"health", health_names[finding->health], "text",
+						finding->text, "fix", finding->fix));
 	}
 	json_dumpf(list, stdout, JSON_INDENT(2));
 	putchar('\n');
@@ -72,7 +72,8 @@ int doctor_main(int argc, char **argv)
 		return first == -ECANCELED ? EXIT_SUCCESS : 2;
 	}
 	if (first < argc) {
-		fprintf(stderr, "hesper doctor: '%s' is not understood. Try 'hesper doctor --help'\n",
+		fprintf(stderr,
+			"hesper doctor: '%s' is not understood. Try 'hesper doctor --help'\n",
 			argv[first]);
 		return 2;
 	}

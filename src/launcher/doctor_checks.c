@@ -57,18 +57,20 @@ static void examine_memory(struct doctor *doctor, const json_t *probe)
 {
 	const char *path = json_string_value(json_object_get(probe, "memory_path"));
 	const char *reason = json_string_value(json_object_get(probe, "reason"));
-	struct finding *finding = add(doctor, "memory path", path != NULL ? HEALTH_OK : HEALTH_BROKEN);
+	struct finding *finding =
+		add(doctor, "memory path", path != NULL ? HEALTH_OK : HEALTH_BROKEN);
 	say(finding, "%s: %s", path != NULL ? path : "none", reason != NULL ? reason : "unknown");
 	if (path == NULL) {
 		advise(finding, "use a driver with VK_EXT_external_memory_dma_buf or "
-			     "VK_EXT_external_memory_host");
+				"VK_EXT_external_memory_host");
 	} else if (strcmp(path, "host-memory") == 0) {
 		finding = add(doctor, "Vulkan layer",
 			      doctor->paths.layer_dir[0] != '\0' ? HEALTH_OK : HEALTH_BROKEN);
 		say(finding, "%s",
-		     doctor->paths.layer_dir[0] != '\0' ? doctor->paths.layer_dir : "not found");
+		    doctor->paths.layer_dir[0] != '\0' ? doctor->paths.layer_dir : "not found");
 		if (finding->health == HEALTH_BROKEN) {
-			advise(finding, "install hesper completely: the host-memory path needs its layer");
+			advise(finding,
+			       "install hesper completely: the host-memory path needs its layer");
 		}
 	}
 }
@@ -99,8 +101,9 @@ static void examine_vulkan(struct doctor *doctor)
 		say(finding, "%s (%s)", device, driver != NULL ? driver : "unknown driver");
 		if (is_software(device)) {
 			finding->health = HEALTH_WARNING;
-			advise(finding, "this draws on the processor; with a GPU, install its Vulkan "
-				     "driver and see that /dev/dri/renderD128 can be opened");
+			advise(finding,
+			       "this draws on the processor; with a GPU, install its Vulkan "
+			       "driver and see that /dev/dri/renderD128 can be opened");
 		}
 		examine_memory(doctor, probe);
 	}
@@ -118,7 +121,7 @@ static void examine_qemu(struct doctor *doctor)
 		say(finding, "%s, with the device " QEMU_DEVICE, version);
 	} else {
 		say(finding, "%s%s%.200s", failure.what, failure.words[0] != '\0' ? ": " : "",
-		     failure.words);
+		    failure.words);
 		advise(finding, "%s", failure.fix);
 	}
 }
@@ -127,11 +130,13 @@ static void examine_accel(struct doctor *doctor)
 {
 	struct accel accel;
 	accel_choose(&accel);
-	struct finding *finding = add(doctor, "accelerator", accel.kvm ? HEALTH_OK : HEALTH_WARNING);
+	struct finding *finding =
+		add(doctor, "accelerator", accel.kvm ? HEALTH_OK : HEALTH_WARNING);
 	say(finding, "%s: %s", accel.kvm ? "KVM" : "TCG", accel.reason);
 	if (!accel.kvm) {
-		advise(finding, "guests run, but slowly; for KVM: enable virtualisation in the firmware "
-			     "(or nested virtualisation of the host), and join the group kvm");
+		advise(finding,
+		       "guests run, but slowly; for KVM: enable virtualisation in the firmware "
+		       "(or nested virtualisation of the host), and join the group kvm");
 	}
 }
 

@@ -43,8 +43,9 @@ static int run_without_command(int argc, char **argv)
 	const struct option_table table = {
 		.program = "hesper",
 		.operands = "COMMAND",
-		.summary = "Gives virtual machines Vulkan, and puts their frames on a screen without "
-			   "copying them",
+		.summary =
+			"Gives virtual machines Vulkan, and puts their frames on a screen without "
+			"copying them",
 		.notes = describe_commands(),
 	};
 	int first = options_parse(&table, argc, argv);

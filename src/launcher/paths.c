@@ -16,7 +16,8 @@
 
 static void set_if_there(char *path, int mode, const char *folder, const char *name)
 {
-	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX || access(path, mode) != 0) {
+	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX ||
+	    access(path, mode) != 0) {
 		path[0] = '\0';
 	}
 }
@@ -117,7 +118,8 @@ int paths_make_dir(const char *path)
 int paths_make_runtime(char *path)
 {
 	const char *base = getenv("XDG_RUNTIME_DIR");
-	if (base == NULL || base[0] != '/' || strlen(base) > RUNTIME_MAX || access(base, W_OK) != 0) {
+	if (base == NULL || base[0] != '/' || strlen(base) > RUNTIME_MAX ||
+	    access(base, W_OK) != 0) {
 		base = "/tmp";
 	}
 	snprintf(path, PATH_MAX, "%s/hesper-XXXXXX", base);

@@ -106,7 +106,8 @@ static void add_system(struct builder *builder, const struct qemu_plan *plan)
 	add(builder, "%s", plan->append);
 	for (size_t i = 0; i < plan->disk_count; i++) {
 		char before[64];
-		snprintf(before, sizeof(before), "if=none,id=disk%zu,format=raw,readonly=on,file=", i);
+		snprintf(before, sizeof(before),
+			 "if=none,id=disk%zu,format=raw,readonly=on,file=", i);
 		add(builder, "-drive");
 		add_with_path(builder, before, plan->disks[i], "");
 		add(builder, "-device");

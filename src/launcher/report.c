@@ -39,7 +39,8 @@ static const struct figure figures[] = {
 	{"refresh_hz"},
 	{"frames_flipped", PART_GUEST, "frames", JSON_INTEGER},
 	{"frames_presented", PART_VIEW, "frames_presented", JSON_INTEGER},
-	{"frames_dropped", PART_VIEW, "frames_dropped", JSON_INTEGER, PART_DEVICE, "frames_dropped"},
+	{"frames_dropped", PART_VIEW, "frames_dropped", JSON_INTEGER, PART_DEVICE,
+	 "frames_dropped"},
 	{"seconds", PART_VIEW, "seconds", JSON_REAL},
 	{"fps", PART_VIEW, "fps", JSON_REAL},
 	{"frame_ms", PART_VIEW, "frame_ms", JSON_OBJECT},
@@ -106,7 +107,8 @@ static json_t *take(const json_t *const parts[], const struct figure *figure,
 	if (figure->more_key == NULL) {
 		return json_deep_copy(value);
 	}
-	const json_t *more = lookup(parts, figure->more_part, figure->more_key, JSON_INTEGER, failure);
+	const json_t *more =
+		lookup(parts, figure->more_part, figure->more_key, JSON_INTEGER, failure);
 	return more == NULL ? NULL
 			    : json_integer(json_integer_value(value) + json_integer_value(more));
 }

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/qemu_probe.h"
 #include "launcher/stages_impl.h"
 #include "util/clock.h"
 
@@ -22,9 +21,6 @@
 
 /* How long hesperd may take to end before it is killed. */
 #define TERM_MS 5000
-
-/* A socket's path holds 107 bytes; the longest name here must fit behind. */
-#define RUNTIME_MAX 90
 
 void stages_log_path(const struct stages *stages, char path[PATH_MAX], const char *name)
 {
@@ -135,13 +131,26 @@ static void start_hesperd(struct stages *stages)
 	snprintf(refresh, sizeof(refresh), "%u", options->refresh);
 	stages_log_path(stages, log, "hesperd");
 	const char *const argv[] = {
-		options->paths->hesperd, "--socket-path", stages->gpu_socket,
-		"--display",		 stages->display, "--name",
-		options->name,		 "--size",	  size,
-		"--refresh",		 refresh,	  "--memory",
-		options->memory,	 "--stats",	  stages->stats_path,
-		"--ready-fd",		 "3",		  "--log",
-		options->log_level,	 NULL,
+		options->paths->hesperd,
+		"--socket-path",
+		stages->gpu_socket,
+		"--display",
+		stages->display,
+		"--name",
+		options->name,
+		"--size",
+		size,
+		"--refresh",
+		refresh,
+		"--memory",
+		options->memory,
+		"--stats",
+		stages->stats_path,
+		"--ready-fd",
+		"3",
+		"--log",
+		options->log_level,
+		NULL,
 	};
 	const struct child_spec spec = {
 		.argv = argv,
@@ -169,6 +178,9 @@ static void on_image_progress(void *data, const char *line)
 	if (strncmp(line, prefix, strlen(prefix)) == 0) {
 		line += strlen(prefix);
 	}
+	if (strncmp(line, "made in ", strlen("made in ")) == 0) {
+		return;
+	}
 	stages->image_worked = true;
 	progress_note(stages->options.progress, line);
 }
@@ -181,8 +193,9 @@ static void on_image_line(void *data, const char *line)
 
 static void fail_image(struct stages *stages, int status)
 {
-	failure_set(&stages->failure, "the guest image could not be made (guest/build ended with "
-				      "status %d)",
+	failure_set(&stages->failure,
+		    "the guest image could not be made (guest/build ended with "
+		    "status %d)",
 		    status);
 	failure_fix(&stages->failure, "read the log; then run %s by hand",
 		    stages->options.paths->guest_build);
@@ -259,78 +272,5 @@ void stages_stop(struct stages *stages, void (*stopped)(void *data))
 		child_stop(&stages->image_child, TERM_MS);
 	} else {
 		stages_stop_machine(stages);
-	}
-}
-
-static bool check_programs(struct stages *stages)
-{
-	const struct paths *paths = stages->options.paths;
-	const char *missing = paths->hesperd[0] == '\0'	      ? "hesperd"
-			      : paths->view[0] == '\0'	      ? "hesper-view"
-			      : paths->guest_build[0] == '\0' ? "guest/build"
-							      : NULL;
-	if (missing == NULL) {
-		return true;
-	}
-	failure_set(&stages->failure, "a part of hesper is missing: %s", missing);
-	failure_fix(&stages->failure, "build it (make), or install hesper completely");
-	return false;
-}
-
-static bool make_sockets(struct stages *stages)
-{
-	const char *given = stages->options.runtime_dir;
-	int error = 0;
-	if (given == NULL) {
-		error = paths_make_runtime(stages->runtime);
-	} else {
-		snprintf(stages->runtime, sizeof(stages->runtime), "%s", given);
-	}
-	if (error < 0) {
-		stages->runtime[0] = '\0';
-		failure_set(&stages->failure, "cannot make a directory for sockets: %s",
-			    strerror(-error));
-		failure_fix(&stages->failure, "see that /tmp or XDG_RUNTIME_DIR can be written to");
-		return false;
-	}
-	if (strlen(stages->runtime) > RUNTIME_MAX) {
-		failure_set(&stages->failure, "%s is too long a path for sockets", given);
-		return false;
-	}
-	const struct {
-		char *path;
-		const char *name;
-	} files[] = {
-		{stages->gpu_socket, "gpu.sock"},
-		{stages->display, "display.sock"},
-		{stages->qmp_socket, "qmp.sock"},
-	};
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		snprintf(files[i].path, PATH_MAX, "%.*s/%s", RUNTIME_MAX, stages->runtime,
-			 files[i].name);
-	}
-	snprintf(stages->stats_path, sizeof(stages->stats_path), "%s/hesperd.json",
-		 stages->options.log_dir);
-	remove(stages->stats_path);
-	return true;
-}
-
-bool stages_check(struct stages *stages, const struct stages_options *options)
-{
-	*stages = (struct stages){.options = *options};
-	accel_choose(&stages->accel);
-	return check_programs(stages) &&
-	       qemu_probe(options->qemu, stages->qemu_version, &stages->failure) &&
-	       make_sockets(stages);
-}
-
-void stages_finish(struct stages *stages)
-{
-	json_decref(stages->manifest);
-	json_decref(stages->device);
-	json_decref(stages->guest);
-	stages->manifest = stages->device = stages->guest = NULL;
-	if (stages->runtime[0] != '\0' && stages->options.runtime_dir == NULL) {
-		paths_remove_tree(stages->runtime);
 	}
 }

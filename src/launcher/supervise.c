@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "util/fd.h"
@@ -163,7 +161,8 @@ static int spawn(struct child *child, int log)
 	char parent[16];
 	char number[16];
 	snprintf(parent, sizeof(parent), "%d", (int)getpid());
-	snprintf(number, sizeof(number), "%d", spec->death_signal != 0 ? spec->death_signal : SIGKILL);
+	snprintf(number, sizeof(number), "%d",
+		 spec->death_signal != 0 ? spec->death_signal : SIGKILL);
 	uv_process_options_t options = {
 		.file = "/proc/self/exe",
 		.args = wrap_argv(spec, parent, number),
@@ -247,50 +246,4 @@ void child_stop(struct child *child, uint64_t grace_ms)
 	}
 	child_signal(child, SIGTERM);
 	uv_timer_start(&child->timer, on_grace_over, grace_ms, 0);
-}
-
-void supervise_init(void)
-{
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	signal(SIGPIPE, SIG_IGN);
-}
-
-unsigned supervise_sweep(void)
-{
-	unsigned count = 0;
-	for (;;) {
-		char path[64];
-		snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-		FILE *file = fopen(path, "re");
-		int pid = 0;
-		bool found = file != NULL && fscanf(file, "%d", &pid) == 1;
-		if (file != NULL) {
-			fclose(file);
-		}
-		if (!found || pid <= 0) {
-			return count;
-		}
-		log_debug("process %d was left over", pid);
-		kill(pid, SIGKILL);
-		if (waitpid(pid, NULL, 0) < 0 && errno != EINTR) {
-			return count;
-		}
-		count++;
-	}
-}
-
-int supervise_exec(int argc, char **argv)
-{
-	if (argc < 3) {
-		return 2;
-	}
-	prctl(PR_SET_PDEATHSIG, atoi(argv[1]));
-	if (getppid() != atoi(argv[0])) {
-		return 128 + SIGKILL;
-	}
-	setpgid(0, 0);
-	signal(SIGPIPE, SIG_DFL);
-	execvp(argv[2], &argv[2]);
-	fprintf(stderr, "hesper: cannot start %s: %s\n", argv[2], strerror(errno));
-	return errno == ENOENT ? 127 : 126;
 }

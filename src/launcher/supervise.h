@@ -24,7 +24,8 @@
 struct child;
 
 struct child_spec {
-	const char *const *argv; /* argv[0] is a path, or a name for PATH; read by child_start only */
+	const char *const
+		*argv; /* argv[0] is a path, or a name for PATH; read by child_start only */
 	/* New file that stdout and stderr go to when they have no callback; NULL: /dev/null. */
 	const char *log;
 	lines_callback out; /* lines of stdout, stderr and the report pipe; NULL: no such pipe */
@@ -64,7 +65,7 @@ struct child {
 void child_start(struct child *child, uv_loop_t *loop, const struct child_spec *spec);
 
 /*
- * Asks the process group to end with SIGTERM, and with SIGKILL after grace_ms. Does nothing when
+ * Asks the process to end with SIGTERM, and kills its group after grace_ms. Does nothing when
  * the process ended already. ended() tells the rest.
  */
 void child_stop(struct child *child, uint64_t grace_ms);

@@ -27,7 +27,8 @@ static unsigned find_sockets(char path[PATH_MAX])
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 	char patterns[2][PATH_MAX];
 	unsigned found = 0;
-	snprintf(patterns[0], PATH_MAX, "%s/hesper-*/display.sock", runtime != NULL ? runtime : "/tmp");
+	snprintf(patterns[0], PATH_MAX, "%s/hesper-*/display.sock",
+		 runtime != NULL ? runtime : "/tmp");
 	snprintf(patterns[1], PATH_MAX, "/tmp/hesper-*/display.sock");
 	for (int i = 0; i < (strcmp(patterns[0], patterns[1]) == 0 ? 1 : 2); i++) {
 		glob_t matches;
@@ -47,8 +48,7 @@ static unsigned find_sockets(char path[PATH_MAX])
 	return found;
 }
 
-static bool choose_socket(struct view_choice *choice, char found[PATH_MAX],
-			  struct failure *failure)
+static bool choose_socket(struct view_choice *choice, char found[PATH_MAX], struct failure *failure)
 {
 	if (choice->socket != NULL) {
 		return true;
@@ -61,7 +61,8 @@ static bool choose_socket(struct view_choice *choice, char found[PATH_MAX],
 				     "socket with --socket");
 	} else if (count > 1) {
 		failure_set(failure, "%u machines run here", count);
-		failure_fix(failure, "name the display socket of one with --socket, such as %s", found);
+		failure_fix(failure, "name the display socket of one with --socket, such as %s",
+			    found);
 	}
 	return count == 1;
 }
@@ -114,7 +115,8 @@ int view_main(int argc, char **argv)
 	const struct option_spec specs[] = {
 		{"socket", 's', OPTION_STRING, &choice.socket, "PATH",
 		 "Display socket of the machine; else that of the only one that runs", 0, 0},
-		{"title", 0, OPTION_STRING, &choice.title, "TEXT", "First words of the title", 0, 0},
+		{"title", 0, OPTION_STRING, &choice.title, "TEXT", "First words of the title", 0,
+		 0},
 		{"headless", 0, OPTION_FLAG, &choice.headless, NULL, "Open no window", 0, 0},
 		{"screenshot", 0, OPTION_STRING, &choice.screenshot, "FILE.png",
 		 "Write what the machine shows now, and exit", 0, 0},
