@@ -130,10 +130,15 @@ struct vhost {
 		struct vhost *vhost;
 		unsigned index;
 		struct watch *watch;
+		struct letter again; /* vhost_kick_later's, to ourselves */
+		bool again_posted;
 	} kicks[VHOST_MAX_QUEUES];
 
 	struct list requests; /* struct window_request, in order, not sent yet */
 	struct window_request *sent; /* at the front thread */
+	struct letter window_wake; /* to ourselves: the first request is a refused one */
+	bool waking; /* that letter is on its way */
+	bool failing; /* all requests are being answered: nothing is sent */
 };
 
 /* vhost.c, called through letters. */

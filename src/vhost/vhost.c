@@ -82,6 +82,23 @@ static void set_kick(struct kick *kick, int fd)
 	watch_events(kick->watch, UV_READABLE);
 }
 
+static void kick_again(struct letter *letter)
+{
+	struct kick *kick = container_of(letter, struct kick, again);
+	kick->again_posted = false;
+	kicked(kick->vhost, kick->index);
+}
+
+void vhost_kick_later(struct vhost *vhost, unsigned index)
+{
+	struct kick *kick = &vhost->kicks[index];
+	if (!kick->again_posted) {
+		kick->again_posted = true;
+		kick->again.deliver = kick_again;
+		mailbox_post(&vhost->inbox, &kick->again);
+	}
+}
+
 /* Stopping and starting. */
 
 static void suspend_queues(struct vhost *vhost)

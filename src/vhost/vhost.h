@@ -70,6 +70,13 @@ int vhost_create(const struct vhost_options *options, int fd, uv_loop_t *loop, s
  */
 void vhost_destroy(struct vhost *vhost, void (*done)(void *data), void *data);
 
+/*
+ * Calls kicked(index) again in a later turn of the loop. For a device that leaves chains in a queue
+ * so that others get their turn: a guest that is fast enough could keep it there for ever, and
+ * the front end waits for this thread.
+ */
+void vhost_kick_later(struct vhost *vhost, unsigned index);
+
 struct virtqueue *vhost_queue(struct vhost *vhost, unsigned index);
 
 /* RAM as the device thread sees it now; NULL before the first table. Borrowed: ref to keep. */

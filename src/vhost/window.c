@@ -7,15 +7,19 @@
 #include "vhost/front.h"
 
 /*
- * The device thread's side of the window: requests wait here in order, one is at the front thread
- * at a time. A reset answers them all at once; the one that is away comes back later and is only
- * freed then.
+ * The device thread's side of the window. All requests that are not answered yet are in one list,
+ * in order; the first goes to the front thread, one at a time. A request that can never be made
+ * (status < 0) waits in the same list, so that answers come in order and a reset finds it. A reset
+ * answers all of them before the device hears of it: their data may not outlive it. The one that is
+ * at the front thread comes back later and is only freed then.
  */
+
+static void handle_wake(struct letter *letter);
 
 void window_init(struct vhost *vhost)
 {
 	list_init(&vhost->requests);
-	vhost->sent = NULL;
+	vhost->window_wake.deliver = handle_wake;
 }
 
 static void free_request(struct window_request *request)
@@ -38,17 +42,50 @@ static void answer(struct window_request *request, int status)
 	}
 }
 
+static struct window_request *first_request(const struct vhost *vhost)
+{
+	return list_empty(&vhost->requests)
+		       ? NULL
+		       : container_of(vhost->requests.next, struct window_request, link);
+}
+
 static void send_next(struct vhost *vhost)
 {
-	if (vhost->sent != NULL || list_empty(&vhost->requests)) {
+	struct window_request *request = first_request(vhost);
+	if (request == NULL || vhost->sent != NULL || vhost->failing) {
 		return;
 	}
-	struct window_request *request =
-		container_of(vhost->requests.next, struct window_request, link);
+	if (request->status < 0) {
+		/* Never answered inside the call that made it. */
+		if (!vhost->waking) {
+			vhost->waking = true;
+			mailbox_post(&vhost->inbox, &vhost->window_wake);
+		}
+		return;
+	}
 	list_remove(&request->link);
 	vhost->sent = request;
 	request->letter.deliver = front_take_request;
 	mailbox_post(&vhost->front->inbox, &request->letter);
+}
+
+static void answer_first(struct vhost *vhost, int status)
+{
+	struct window_request *request = first_request(vhost);
+	list_remove(&request->link);
+	answer(request, request->status < 0 ? request->status : status);
+	free_request(request);
+}
+
+static void handle_wake(struct letter *letter)
+{
+	struct vhost *vhost = container_of(letter, struct vhost, window_wake);
+	vhost->waking = false;
+	if (vhost->sent == NULL && first_request(vhost) != NULL &&
+	    first_request(vhost)->status < 0) {
+		answer_first(vhost, 0);
+	}
+	send_next(vhost);
 }
 
 void window_returned(struct letter *letter)
@@ -56,48 +93,30 @@ void window_returned(struct letter *letter)
 	struct window_request *request = container_of(letter, struct window_request, letter);
 	struct vhost *vhost = request->vhost;
 	vhost->sent = NULL;
-	if (!vhost->closing) {
-		/* The next one goes before the answer, which may take the device a while. */
-		send_next(vhost);
-		answer(request, request->status);
-	}
+	/* The next one goes before the answer, which may take the device a while. */
+	send_next(vhost);
+	answer(request, request->status);
 	free_request(request);
 }
 
 void window_fail_all(struct vhost *vhost, int status)
 {
-	/* An answer may make new requests: those are not meant. */
-	struct list failed;
-	list_init(&failed);
-	list_splice(&failed, &vhost->requests);
+	/* An answer may make a new request, which is as futile: it fails here, too. */
+	vhost->failing = true;
 	if (vhost->sent != NULL) {
 		answer(vhost->sent, status);
 	}
-	while (!list_empty(&failed)) {
-		struct window_request *request =
-			container_of(failed.next, struct window_request, link);
-		list_remove(&request->link);
-		answer(request, status);
-		free_request(request);
+	while (first_request(vhost) != NULL) {
+		answer_first(vhost, status);
 	}
+	vhost->failing = false;
 }
 
 void window_finish(struct vhost *vhost)
 {
-	while (!list_empty(&vhost->requests)) {
-		struct window_request *request =
-			container_of(vhost->requests.next, struct window_request, link);
-		list_remove(&request->link);
-		free_request(request);
+	while (first_request(vhost) != NULL) {
+		answer_first(vhost, 0);
 	}
-}
-
-/* A request that never gets to the front thread is answered by letter too: never in the call. */
-static void deliver_refusal(struct letter *letter)
-{
-	struct window_request *request = container_of(letter, struct window_request, letter);
-	answer(request, request->status);
-	free_request(request);
 }
 
 static int check(const struct vhost *vhost, uint64_t offset, uint64_t size, uint64_t fd_offset)
@@ -128,11 +147,6 @@ static void submit(struct vhost *vhost, struct window_request request, int fd)
 	if (copy->status == 0 && request.map) {
 		copy->fd = fd_dup(fd);
 		copy->status = copy->fd < 0 ? copy->fd : 0;
-	}
-	if (copy->status < 0) {
-		copy->letter.deliver = deliver_refusal;
-		mailbox_post(&vhost->inbox, &copy->letter);
-		return;
 	}
 	list_append(&vhost->requests, &copy->link);
 	send_next(vhost);

@@ -70,6 +70,13 @@ static void serve(struct test_device *device, unsigned index)
 	struct virtqueue *queue = vhost_queue(device->vhost, index);
 	do {
 		struct virtqueue_chain *chain;
+		if (device->one_at_a_time > 0 && (chain = virtqueue_pop(queue)) != NULL) {
+			device->one_at_a_time++;
+			answer(device, index, chain);
+			virtqueue_notify(queue);
+			vhost_kick_later(device->vhost, index);
+			return;
+		}
 		while ((chain = virtqueue_pop(queue)) != NULL) {
 			if (device->hold) {
 				keep(device, index, chain);
@@ -298,7 +305,7 @@ struct window_errand {
 	uint64_t fd_offset;
 };
 
-static void on_done(void *data, int status)
+void device_window_done(void *data, int status)
 {
 	struct test_device *device = data;
 	pthread_mutex_lock(&device->lock);
@@ -307,6 +314,10 @@ static void on_done(void *data, int status)
 	}
 	pthread_mutex_unlock(&device->lock);
 	count(device, &device->done_count, 'D');
+	if (device->ask_again) {
+		device->ask_again = false;
+		vhost_window_unmap(device->vhost, 0, 4096, device_window_done, device);
+	}
 }
 
 static void do_window(struct test_device *device, void *data)
@@ -314,9 +325,10 @@ static void do_window(struct test_device *device, void *data)
 	const struct window_errand *errand = data;
 	if (errand->map) {
 		vhost_window_map(device->vhost, errand->offset, errand->size, errand->fd,
-				 errand->fd_offset, true, on_done, device);
+				 errand->fd_offset, true, device_window_done, device);
 	} else {
-		vhost_window_unmap(device->vhost, errand->offset, errand->size, on_done, device);
+		vhost_window_unmap(device->vhost, errand->offset, errand->size, device_window_done,
+				   device);
 	}
 }
 

@@ -21,6 +21,8 @@ struct test_device {
 	struct mailbox inbox;
 	struct vhost *vhost; /* device thread */
 	bool hold; /* device thread: keep chains */
+	unsigned one_at_a_time; /* device thread: take one chain a turn; counts the turns */
+	bool ask_again; /* device thread: the next answer to a window request makes another */
 	struct virtqueue_chain *held[DEVICE_MAX_HELD];
 	unsigned held_queue[DEVICE_MAX_HELD];
 
@@ -65,6 +67,7 @@ unsigned device_count(struct test_device *device, const unsigned *counter);
 void device_wait_order(struct test_device *device, const char *order);
 
 /* Window requests, from any thread; their status goes to done[]. */
+void device_window_done(void *data, int status);
 void device_map(struct test_device *device, uint64_t offset, uint64_t size, int fd,
 		uint64_t fd_offset);
 void device_unmap(struct test_device *device, uint64_t offset, uint64_t size);

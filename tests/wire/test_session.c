@@ -161,6 +161,29 @@ static void test_without_bit_30(void **state)
 	check_command(session, 0);
 }
 
+static void one_at_a_time(struct test_device *device, void *data)
+{
+	device->one_at_a_time = 1;
+}
+
+static void test_kick_later(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = &session->front;
+	wire_start(front, DEVICE_FEATURES);
+	device_run(&session->device, one_at_a_time, NULL);
+	uint64_t gpa = wire_alloc(front, 64);
+	const struct wire_buffer buffers[] = {{gpa, 32, false}, {gpa + 32, 32, true}};
+	/* One kick for all of them. */
+	uint16_t head = 0;
+	for (unsigned i = 0; i < 100; i++) {
+		head = wire_submit(front, 0, buffers, 2, true);
+	}
+	wire_wait_used(front, 0, head);
+	device_wait(&session->device, &session->device.served, 100);
+	assert_true(device_count(&session->device, &session->device.kicked) >= 100);
+}
+
 static void test_call_fd_signalled_once(void **state)
 {
 	struct session *session = *state;
@@ -479,6 +502,7 @@ int main(void)
 		session_test(test_every_feature_set),
 		session_test(test_chains_wait_for_enable),
 		session_test(test_without_bit_30),
+		session_test(test_kick_later),
 		session_test(test_call_fd_signalled_once),
 		session_test(test_pause_keeps_completions),
 		session_test(test_reset_drops_completions),

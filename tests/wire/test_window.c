@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "session.h"
 
+#include <stdlib.h>
+
 /*
  * The shared-memory window: when requests may be sent, when they count as done, and what a stop, a
  * reset or a front end that refuses makes of them. The scripted front end fails a test by itself
@@ -414,6 +416,85 @@ static void test_reset_cancels(void **state)
 	assert_int_equal(*wire_window_at(front, PAGE, 1), 3);
 }
 
+static void ask_again(struct test_device *device, void *data)
+{
+	device->ask_again = true;
+}
+
+static void test_reset_cancels_what_comes_of_it(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	run_command(session);
+	map_page(session, 0, 1);
+	pump_until_done(session, 1);
+	wire_stop(front);
+	map_page(session, PAGE, 2);
+	session_settle(session);
+	/* The answer to the cancelled MAP makes an UNMAP: of a mapping that is gone as well. */
+	device_run(&session->device, ask_again, NULL);
+	wire_reset(front);
+	wire_start(front, DEVICE_FEATURES);
+	device_wait_order(&session->device, "SDTDDS");
+	assert_int_equal(session->device.done[1], -ECANCELED);
+	assert_int_equal(session->device.done[2], -ECANCELED);
+	session_settle(session);
+	assert_false(wire_pump(front, 20));
+}
+
+/* Ends the device thread's turn with a refused request that the start behind it must find. */
+static void refused_and_reset(struct test_device *device, void *data)
+{
+	struct session *session = data;
+	const struct vhost_user_vring_state on = {0, 1};
+	wire_send(&session->front, VHOST_USER_SET_VRING_ENABLE, VHOST_USER_NEED_REPLY, &on,
+		  sizeof(on), NULL, 0);
+	/* The front thread has posted its letter when it does not read the socket any more. */
+	usleep(50000);
+	vhost_window_map(device->vhost, 1, 1, 0, 0, true, device_window_done, device);
+	if (device->done_count != 0) {
+		abort();
+	}
+}
+
+static void test_refusals_do_not_outlive_a_reset(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	run_command(session);
+	wire_stop(front);
+	wire_reset(front);
+	assert_int_equal(wire_send_memory(front), 0);
+	wire_set_ring(front, 0);
+	device_run(&session->device, refused_and_reset, session);
+	uint64_t answer = 1;
+	wire_receive(front, VHOST_USER_SET_VRING_ENABLE, &answer, sizeof(answer));
+	assert_int_equal(answer, 0);
+	front->started = true;
+	device_wait_order(&session->device, "STDS");
+	assert_int_equal(session->device.done[0], -EINVAL);
+}
+
+static void test_answers_in_order(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	front->policy = WIRE_HOLD;
+	map_page(session, 0, 1);
+	wire_pump_until(front, &front->maps, 1);
+	/* Refused at once, but told when it is its turn. */
+	map_page(session, DEVICE_WINDOW, 1);
+	map_page(session, PAGE, 1);
+	session_settle(session);
+	assert_int_equal(done_count(session), 0);
+	front->policy = WIRE_ANSWER;
+	wire_release(front, 0);
+	pump_until_done(session, 3);
+	assert_int_equal(session->device.done[0], 0);
+	assert_int_equal(session->device.done[1], -EINVAL);
+	assert_int_equal(session->device.done[2], 0);
+}
+
 static void test_resume_needs_the_windows(void **state)
 {
 	struct session *session = *state;
@@ -507,6 +588,9 @@ int main(void)
 		session_test(test_pause_with_barrier_out),
 		session_test(test_unmap_pending_over_pause),
 		session_test(test_reset_cancels),
+		session_test(test_reset_cancels_what_comes_of_it),
+		session_test(test_refusals_do_not_outlive_a_reset),
+		session_test(test_answers_in_order),
 		session_test(test_resume_needs_the_windows),
 		session_test(test_channel_closed),
 		session_test(test_channel_nonsense),
