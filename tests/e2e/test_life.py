@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""Reboot, driver unbind and bind, pause and resume, a resize, and a killed renderer: the picture
+continues or comes back, and QEMU and hesperd live."""
+
+import os
+import sys
+import time
+
+from machine import Machine, run_tests, wait_for
+
+machine = None
+
+
+def flips():
+    return machine.stats()["scanout_blob_commands"]
+
+
+def start_cube():
+    cube = machine.guest.start("hesper-cube --frames 0")
+    before = flips()
+    wait_for("flips", lambda: flips() > before + 10)
+    return cube
+
+
+def test_pause_and_resume():
+    cube = start_cube()
+    for _ in range(3):
+        machine.qmp.run("stop")
+        paused = flips()
+        time.sleep(0.3)
+        assert flips() == paused, "a paused guest flips"
+        machine.qmp.run("cont")
+        wait_for("flips after cont", lambda: flips() > paused + 10)
+    cube.signal()
+    cube.check()
+    machine.alive()
+    # What was mapped before still is what the guest sees.
+    assert machine.guest.run("hesper-memory maps 50").lines[-1].startswith("PASS")
+
+
+def test_pause_with_memory_mapped():
+    check = machine.guest.start("hesper-memory maps 300")
+    for _ in range(4):
+        time.sleep(0.2)
+        machine.qmp.run("stop")
+        time.sleep(0.1)
+        machine.qmp.run("cont")
+    check.check(60)
+    assert check.lines[-1].startswith("PASS"), check.output
+
+
+def test_unbind_and_bind():
+    device = machine.guest.run(
+        "basename $(readlink -f /sys/class/drm/card0/device)").lines[0]
+    driver = "/sys/bus/virtio/drivers/virtio_gpu"
+    virtio = machine.guest.run(f"ls {driver} | grep virtio").lines[0]
+    cube = start_cube()
+    cube.signal()
+    cube.wait()
+    machine.guest.run("for c in /sys/class/vtconsole/vtcon*; do echo 0 >$c/bind; done; true")
+    machine.guest.run(f"echo {virtio} >{driver}/unbind", 30)
+    machine.alive()
+    machine.guest.run(f"echo {virtio} >{driver}/bind", 30)
+    print(f"# {device} {virtio}")
+    cube = start_cube()
+    viewer = machine.viewer("--frames", "10")
+    assert viewer.wait()["frames_presented"] >= 10
+    cube.signal()
+    cube.check()
+
+
+def test_killed_context():
+    """The process of one context dies: its program ends, all others go on."""
+    cube = start_cube()
+    victim = machine.guest.start("hesper-cube --wsi headless --size 320x200 --frames 0")
+    workers = wait_for("two contexts", lambda: two_workers())
+    os.kill(workers[-1], 9)
+    victim.wait(60)
+    assert victim.code != 0
+    before = flips()
+    wait_for("flips of the other", lambda: flips() > before + 10)
+    again = machine.guest.run("hesper-cube --wsi headless --frames 30 --check 10 --json -", 60)
+    assert again.json()["mismatches"] == 0
+    cube.signal()
+    cube.check()
+
+
+def two_workers():
+    """Processes below the render server: one a context, oldest first."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/stat") as file:
+                    fields = file.read().rsplit(")", 1)[1].split()
+                with open(f"/proc/{name}/comm") as file:
+                    comm = file.read()
+            except OSError:
+                continue
+            if comm.startswith("virgl") and is_below(int(fields[1]), machine.daemon.pid):
+                found.append((int(fields[19]), int(name)))
+    workers = [pid for _, pid in sorted(found)]
+    return workers if len(workers) >= 2 else None
+
+
+def is_below(pid, ancestor):
+    """A worker: its parent is the render server, whose parent is hesperd."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[1]) == ancestor
+    except OSError:
+        return False
+
+
+def test_reboot():
+    cube = start_cube()
+    machine.qmp.run("system_reset")
+    machine.wait_guest()
+    machine.alive()
+    cube = start_cube()
+    viewer = machine.viewer("--frames", "10")
+    assert viewer.wait()["frames_presented"] >= 10
+    cube.signal()
+    cube.check()
+    assert machine.guest.run("hesper-memory maps 100").lines[-1].startswith("PASS")
+
+
+def test_reboot_by_the_guest_while_it_draws():
+    start_cube()
+    machine.guest.start("sync; reboot -f")
+    machine.wait_guest()
+    machine.alive()
+    cube = start_cube()
+    cube.signal()
+    cube.check()
+
+
+def main():
+    global machine
+    with Machine() as machine:
+        return run_tests([
+            test_pause_and_resume,
+            test_pause_with_memory_mapped,
+            test_unbind_and_bind,
+            test_killed_context,
+            test_reboot,
+            test_reboot_by_the_guest_while_it_draws,
+        ])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
