@@ -159,6 +159,7 @@ void gpu_close(struct gpu *gpu)
 	destroy(gpu->instance, gpu->messenger, NULL);
 	vkDestroyInstance(gpu->instance, NULL);
 	assert_int_equal(gpu->messages, 0);
+	assert_int_equal(gpu->filtered, 0);
 }
 
 void gpu_run(struct gpu *gpu, void (*record)(VkCommandBuffer, void *), void *arg)

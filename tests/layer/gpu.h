@@ -23,8 +23,8 @@ struct gpu {
 	VkQueue queue;
 	VkCommandPool pool;
 	VkDebugUtilsMessengerEXT messenger;
-	unsigned messages; /* of the validation layer that are not filtered */
-	unsigned filtered; /* BindMemory 02985 and 02989 */
+	unsigned messages; /* of the validation layer, but for the next */
+	unsigned filtered; /* BindMemory 02985 and 02989; who expects them sets it to 0 */
 	PFN_vkGetMemoryFdKHR get_memory_fd;
 	PFN_vkGetMemoryFdPropertiesKHR get_memory_fd_properties;
 	PFN_vkGetSemaphoreFdKHR get_semaphore_fd;

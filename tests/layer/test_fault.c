@@ -131,7 +131,32 @@ static void test_bad_imports(void **state)
 	gpu_close(&gpu);
 }
 
-/* The driver refuses the host pointer: the Nth one, by the mask. */
+/* Five allocations, imports of `file` if that is an fd. One of them must fail in the driver, and
+ * nothing may be left of it, nor of the others. */
+static void allocate_with_one_failure(struct gpu *gpu, int file)
+{
+	const int fds = fd_count();
+	const size_t mappings = mapping_count();
+	int failed = 0;
+	for (int i = 0; i < 5; i++) {
+		VkDeviceMemory memory;
+		int fd = file >= 0 ? fcntl(file, F_DUPFD_CLOEXEC, 0) : -1;
+		VkResult result = allocate(gpu, 4096, fd, &memory);
+		if (result == VK_SUCCESS) {
+			vkFreeMemory(gpu->device, memory, NULL);
+		} else {
+			assert_int_equal(result, VK_ERROR_OUT_OF_DEVICE_MEMORY);
+			failed++;
+			/* A failed import leaves the fd to its owner. */
+			assert_true(fd < 0 || close(fd) == 0);
+		}
+		assert_int_equal(fd_count(), fds);
+		assert_int_equal(mapping_count(), mappings);
+	}
+	assert_int_equal(failed, 1);
+}
+
+/* The driver refuses a host pointer: the mask counts them. */
 static void test_driver_refuses(void **state)
 {
 	if (!config_is_masked()) {
@@ -140,24 +165,15 @@ static void test_driver_refuses(void **state)
 	setenv("HESPER_MASK_FAIL_ALLOCATION", "2", 1);
 	struct gpu gpu;
 	gpu_open(&gpu);
-	const int fds = fd_count();
-	const size_t mappings = mapping_count();
-	int failed = 0;
-	for (int i = 0; i < 5; i++) {
-		VkDeviceMemory memory;
-		VkResult result = allocate(&gpu, 4096, -1, &memory);
-		if (result == VK_SUCCESS) {
-			vkFreeMemory(gpu.device, memory, NULL);
-		} else {
-			assert_int_equal(result, VK_ERROR_OUT_OF_DEVICE_MEMORY);
-			failed++;
-		}
-		assert_int_equal(fd_count(), fds);
-		assert_int_equal(mapping_count(), mappings);
-	}
-	assert_int_equal(failed, 1);
-	gpu_close(&gpu);
+	allocate_with_one_failure(&gpu, -1);
+	int file = memfd_create("file", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_int_equal(ftruncate(file, 4096), 0);
+	assert_int_equal(fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	setenv("HESPER_MASK_FAIL_ALLOCATION", "8", 1); /* five were before */
+	allocate_with_one_failure(&gpu, file);
+	close(file);
 	unsetenv("HESPER_MASK_FAIL_ALLOCATION");
+	gpu_close(&gpu);
 }
 
 static void test_four_thousand_allocations(void **state)
