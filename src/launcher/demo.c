@@ -2,8 +2,8 @@
 /*
  * The demo: a machine (stages.c), a viewer on its screen, one program in its guest, and what they
  * all counted. The order matters for the figures: the viewer is there before the program starts,
- * and counts anew when the program says that it begins (SIGUSR2), so that the guest's console is
- * not part of them.
+ * and counts anew just before that (SIGUSR2), so that its first frame is the program's first one
+ * and the guest's console is not part of the figures.
  *
  * Three ways out: the program ended (figures, status 0), something failed (words, status 1), a
  * signal came (status 128 + n). All of them are begin_end(), once: viewer, machine, loop.
@@ -130,6 +130,8 @@ static void start_app(struct demo *demo)
 		snprintf(frames, sizeof(frames), "--frames %u", options->frames);
 	}
 	demo->app_asked = true;
+	demo->frames = 0;
+	child_signal(&demo->viewer, SIGUSR2);
 	demo->app_started_ns = clock_now_ns();
 	progress_begin(&demo->progress, "first frame");
 	uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
@@ -181,7 +183,7 @@ static void on_viewer_ended(void *data, int status)
 	if (demo->ending) {
 		stages_stop(&demo->stages, on_stopped);
 	} else if (status != 0) {
-		failure_set(&demo->failure, "the viewer ended with status %d", status);
+		failure_ended(&demo->failure, status, "the viewer");
 		failure_log(&demo->failure, demo->view_log);
 		fail(demo);
 	} else if (demo->app_begun) {
@@ -251,8 +253,6 @@ static void on_app_line(struct demo *demo, const char *line)
 		demo->app_summary = json_loads(line, 0, NULL);
 	} else if (!demo->app_begun) {
 		demo->app_begun = true;
-		demo->frames = 0;
-		child_signal(&demo->viewer, SIGUSR2);
 	}
 }
 
@@ -266,8 +266,7 @@ static void on_app_ended(struct demo *demo, int status)
 		end_soon(demo, LAST_FRAME_MS);
 		return;
 	}
-	failure_set(&demo->failure, "the guest's program hesper-%s ended with status %d",
-		    demo->options.app, status);
+	failure_ended(&demo->failure, status, "the guest's program hesper-%s", demo->options.app);
 	failure_log(&demo->failure, demo->app_log_path);
 	fail(demo);
 }

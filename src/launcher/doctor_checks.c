@@ -120,8 +120,8 @@ static void examine_qemu(struct doctor *doctor)
 	if (good) {
 		say(finding, "%s, with the device " QEMU_DEVICE, version);
 	} else {
-		say(finding, "%s%s%.200s", failure.what, failure.words[0] != '\0' ? ": " : "",
-		    failure.words);
+		say(finding, "%s%s%.200s", failure.what, failure.words[0][0] != '\0' ? ": " : "",
+		    failure.words[0]);
 		advise(finding, "%s", failure.fix);
 	}
 }

@@ -29,8 +29,7 @@ static bool probe_version(const char *binary, char version[32], struct failure *
 	bool known = capture.status == 0 && qemu_version_parse(capture.out, version, 32);
 	if (!known) {
 		failure_set(failure, "'%s --version' does not say what QEMU says", binary);
-		snprintf(failure->words, sizeof(failure->words), "%s",
-			 capture_last_words(&capture));
+		failure_say(failure, capture_last_words(&capture));
 		failure_fix(failure, "%s", get_newer);
 	}
 	capture_finish(&capture);
@@ -45,11 +44,10 @@ static bool probe_device(const char *binary, struct failure *failure)
 	bool there = capture.status == 0;
 	if (!there) {
 		failure_set(failure, "this QEMU (%s) has no device " QEMU_DEVICE, binary);
-		snprintf(failure->words, sizeof(failure->words), "%s",
-			 capture_last_words(&capture));
-		failure_fix(failure,
-			    "use a QEMU that is built with CONFIG_VHOST_USER_TEST, as Debian's is, "
-			    "with --qemu or HESPER_QEMU");
+		failure_say(failure, capture_last_words(&capture));
+		failure_fix(
+			failure,
+			"use a QEMU that is built with it, as Debian's is: --qemu or HESPER_QEMU");
 	}
 	capture_finish(&capture);
 	return there;

@@ -79,9 +79,12 @@ static void on_hesperd_ready(void *data, const char *line)
 
 static void fail_hesperd(struct stages *stages)
 {
-	failure_set(&stages->failure, "the device (hesperd) %s, with status %d",
-		    stages->device == NULL ? "did not start" : "ended while the guest ran",
-		    stages->hesperd_child.status);
+	if (stages->device == NULL) {
+		failure_set(&stages->failure, "the device (hesperd) did not start");
+	} else {
+		failure_ended(&stages->failure, stages->hesperd_child.status,
+			      "the device (hesperd) of a running guest");
+	}
 	stages_fail(stages, "hesperd");
 }
 
@@ -191,12 +194,9 @@ static void on_image_line(void *data, const char *line)
 	snprintf(stages->image, sizeof(stages->image), "%s", line);
 }
 
-static void fail_image(struct stages *stages, int status)
+static void fail_image(struct stages *stages)
 {
-	failure_set(&stages->failure,
-		    "the guest image could not be made (guest/build ended with "
-		    "status %d)",
-		    status);
+	failure_set(&stages->failure, "the guest image could not be made");
 	failure_fix(&stages->failure, "read the log; then run %s by hand",
 		    stages->options.paths->guest_build);
 	stages_fail(stages, "guest-image");
@@ -220,7 +220,7 @@ static void on_image_ended(void *data, int status)
 	snprintf(path, sizeof(path), "%s/manifest.json", stages->image);
 	stages->manifest = status == 0 ? json_load_file(path, 0, NULL) : NULL;
 	if (stages->manifest == NULL) {
-		fail_image(stages, status);
+		fail_image(stages);
 		return;
 	}
 	if (stages->image_worked) {

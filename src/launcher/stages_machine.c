@@ -76,7 +76,7 @@ static void on_qemu_ended(void *data, int status)
 	channel_close(&stages->control);
 	if (stages_going(stages)) {
 		if (status != 0) {
-			failure_set(&stages->failure, "QEMU ended with status %d", status);
+			failure_ended(&stages->failure, status, "QEMU");
 		} else {
 			failure_set(&stages->failure, "the guest switched itself off%s",
 				    stages->is_up ? "" : " while it booted");

@@ -505,12 +505,14 @@ static void test_failure(void **state)
 	char *text = NULL;
 	size_t size = 0;
 	struct failure failure;
-	write_file(tree, "a.log", "first\nhesperd: error: no device. Fix: buy one\n\n  \n", 0644);
+	write_file(tree, "a.log", "first\nsecond\nthird\n\nerror. Fix: buy one\n\n  \n", 0644);
 	snprintf(log, sizeof(log), "%s/a.log", tree);
 	failure_set(&failure, "it did not %s", "work");
 	failure_fix(&failure, "see the manual");
 	failure_log(&failure, log);
-	assert_string_equal(failure.words, "hesperd: error: no device. Fix: buy one");
+	assert_string_equal(failure.words[0], "second");
+	assert_string_equal(failure.words[1], "third");
+	assert_string_equal(failure.words[2], "error. Fix: buy one");
 	FILE *out = open_memstream(&text, &size);
 	failure_print(&failure, out);
 	fclose(out);
