@@ -257,6 +257,7 @@ static unsigned expect(struct scene *scene, uint64_t frame,
 }
 
 const struct scene_ops app_scene = {
+	.covers_all = true,
 	.create = cube_create,
 	.destroy = cube_destroy,
 	.record = cube_record,

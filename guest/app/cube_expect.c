@@ -7,7 +7,7 @@
 #include "cube.h"
 #include "mesh.h"
 
-#define TOLERANCE 5
+#define TOLERANCE 4
 #define MIN_HEIGHT 200 /* in smaller pictures the lines around the panels reach everywhere */
 
 static const struct vec3 to_light = {-0.4008f, 0.6012f, 0.6914f};
@@ -72,14 +72,35 @@ static struct scene_expected sky_at(uint32_t x, uint32_t y, uint32_t height)
 	return expected;
 }
 
-/* shaders/light.glsl on a panel. */
-static void shade(const struct cube_pose *pose, int face, struct vec3 normal, struct vec3 at,
-		  uint8_t rgb[3])
+/* A point of a face, turned. */
+static struct vec3 face_place(const struct cube_pose *pose, int face, float u, float v)
+{
+	return turn3_apply(&pose->turn, turn3_apply(&mesh_faces[face], (struct vec3){u, v, 1}));
+}
+
+/* light_on() of shaders/light.glsl: the base of the highlight at a point. */
+static float highlight(const struct cube_pose *pose, int face, struct vec3 normal, float u, float v)
 {
 	struct vec3 eye = {0, 0, pose->distance};
-	struct vec3 middle = vec3_normalize(vec3_add(to_light, vec3_normalize(vec3_sub(eye, at))));
+	struct vec3 to_eye = vec3_normalize(vec3_sub(eye, face_place(pose, face, u, v)));
+
+	return fmaxf(vec3_dot(normal, vec3_normalize(vec3_add(to_light, to_eye))), 0);
+}
+
+/* A panel's colour. The light is worked out at the corners of the face's flat part, two triangles. */
+static void shade(const struct cube_pose *pose, int face, struct vec3 normal, float u, float v,
+		  uint8_t rgb[3])
+{
+	const float flat = 1 - CUBE_ROUND;
+	float s = (u + flat) / (2 * flat), t = (v + flat) / (2 * flat);
+	float near = highlight(pose, face, normal, -flat, -flat);
+	float far = highlight(pose, face, normal, flat, flat);
+	float side = s > t ? highlight(pose, face, normal, flat, -flat)
+			   : highlight(pose, face, normal, -flat, flat);
+	float base = s > t ? near + (side - near) * s + (far - side) * t
+			   : near + (side - near) * t + (far - side) * s;
+	float shine = powf(base, 32);
 	float diffuse = fmaxf(vec3_dot(normal, to_light), 0);
-	float shine = powf(fmaxf(vec3_dot(normal, middle), 0), 32);
 
 	for (unsigned i = 0; i < 3; i++) {
 		float colour = (float)face_colours[face][i] / 255.0f;
@@ -95,8 +116,7 @@ static bool face_point(const struct cube_pose *pose, int face, float u, float v,
 {
 	struct vec3 eye = {0, 0, pose->distance};
 	struct vec3 normal = turn3_apply(&pose->turn, mesh_faces[face].z);
-	struct vec3 local = turn3_apply(&mesh_faces[face], (struct vec3){u, v, 1});
-	struct vec3 at = turn3_apply(&pose->turn, local);
+	struct vec3 at = face_place(pose, face, u, v);
 	struct vec3 to_eye = vec3_normalize(vec3_sub(eye, at));
 	struct spot spot = project(pose, at, width, height);
 	struct spot star = project(pose, pose->star, width, height);
@@ -112,7 +132,7 @@ static bool face_point(const struct cube_pose *pose, int face, float u, float v,
 		.y = (uint32_t)spot.y,
 		.tolerance = TOLERANCE,
 	};
-	shade(pose, face, normal, at, expected->rgb);
+	shade(pose, face, normal, u, v, expected->rgb);
 	return true;
 }
 

@@ -7,7 +7,7 @@
 #define GPU_TIMEOUT_NS 20000000000ull
 #define MAX_REPORTED_MISMATCHES 8
 
-static int create_commands(struct draw *draw)
+static int init_slot(struct draw *draw, struct draw_slot *slot, bool read_back)
 {
 	VkCommandBufferAllocateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
@@ -16,13 +16,22 @@ static int create_commands(struct draw *draw)
 		.commandBufferCount = 1,
 	};
 	VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-	int ret = vk_check(draw->vk, vkAllocateCommandBuffers(draw->vk->device, &info, &draw->cmd),
+	int ret = vk_check(draw->vk, vkAllocateCommandBuffers(draw->vk->device, &info, &slot->cmd),
 			   "vkAllocateCommandBuffers");
 
-	return ret < 0 ? ret
-		       : vk_check(draw->vk,
-				  vkCreateFence(draw->vk->device, &fence, NULL, &draw->fence),
-				  "vkCreateFence");
+	if (ret == 0) {
+		ret = vk_check(draw->vk,
+			       vkCreateFence(draw->vk->device, &fence, NULL, &slot->fence),
+			       "vkCreateFence");
+	}
+	if (ret == 0 && read_back) {
+		ret = vk_buffer_init(
+			draw->vk, &slot->pixels, (VkDeviceSize)draw->width * draw->height * 4,
+			VK_BUFFER_USAGE_TRANSFER_DST_BIT,
+			VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
+			false);
+	}
+	return ret;
 }
 
 static int create_images(struct draw *draw)
@@ -67,16 +76,9 @@ int draw_init(struct draw *draw, struct vk *vk, const struct scene_ops *ops, uin
 
 	*draw = (struct draw){.vk = vk, .ops = ops, .width = width, .height = height};
 	draw->samples = choose_samples(vk, opts->samples);
-	ret = create_commands(draw);
-	if (ret == 0) {
-		ret = create_images(draw);
-	}
-	if (ret == 0 && (opts->check_every || opts->png)) {
-		ret = vk_buffer_init(vk, &draw->pixels, (VkDeviceSize)width * height * 4,
-				     VK_BUFFER_USAGE_TRANSFER_DST_BIT,
-				     VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT |
-					     VK_MEMORY_PROPERTY_HOST_CACHED_BIT,
-				     false);
+	ret = create_images(draw);
+	for (unsigned i = 0; i < DRAW_SLOTS && ret == 0; i++) {
+		ret = init_slot(draw, &draw->slots[i], opts->check_every || opts->png);
 	}
 	if (ret == 0) {
 		draw->scene = ops->create(vk, width, height, draw->samples, opts);
@@ -101,17 +103,20 @@ void draw_finish(struct draw *draw)
 	}
 	vk_image_finish(vk, &draw->depth);
 	vk_image_finish(vk, &draw->many);
-	vk_buffer_finish(vk, &draw->pixels);
-	vkDestroyFence(vk->device, draw->fence, NULL);
+	for (unsigned i = 0; i < DRAW_SLOTS; i++) {
+		vk_buffer_finish(vk, &draw->slots[i].pixels);
+		vkDestroyFence(vk->device, draw->slots[i].fence, NULL);
+	}
 	*draw = (struct draw){0};
 }
 
-/* From whatever it was to an attachment; the old content goes. */
+/* From whatever it was (drawn to, copied from) to an attachment; the old content goes. */
 static void to_attachment(VkCommandBuffer cmd, VkImage image, bool depth)
 {
 	VkImageMemoryBarrier2 barrier = {
 		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
-		.srcStageMask = VK_PIPELINE_STAGE_2_COLOR_ATTACHMENT_OUTPUT_BIT,
+		.srcStageMask = VK_PIPELINE_STAGE_2_COLOR_ATTACHMENT_OUTPUT_BIT |
+				VK_PIPELINE_STAGE_2_COPY_BIT,
 		.srcAccessMask = VK_ACCESS_2_COLOR_ATTACHMENT_WRITE_BIT,
 		.dstStageMask = VK_PIPELINE_STAGE_2_COLOR_ATTACHMENT_OUTPUT_BIT,
 		.dstAccessMask = VK_ACCESS_2_COLOR_ATTACHMENT_WRITE_BIT |
@@ -124,7 +129,8 @@ static void to_attachment(VkCommandBuffer cmd, VkImage image, bool depth)
 	};
 
 	if (depth) {
-		barrier.srcStageMask = VK_PIPELINE_STAGE_2_LATE_FRAGMENT_TESTS_BIT;
+		barrier.srcStageMask = VK_PIPELINE_STAGE_2_EARLY_FRAGMENT_TESTS_BIT |
+				       VK_PIPELINE_STAGE_2_LATE_FRAGMENT_TESTS_BIT;
 		barrier.srcAccessMask = VK_ACCESS_2_DEPTH_STENCIL_ATTACHMENT_WRITE_BIT;
 		barrier.dstStageMask = VK_PIPELINE_STAGE_2_EARLY_FRAGMENT_TESTS_BIT;
 		barrier.dstAccessMask = VK_ACCESS_2_DEPTH_STENCIL_ATTACHMENT_WRITE_BIT |
@@ -135,14 +141,15 @@ static void to_attachment(VkCommandBuffer cmd, VkImage image, bool depth)
 	vk_image_barrier(cmd, &barrier);
 }
 
-static void begin_rendering(struct draw *draw, const struct canvas *canvas)
+static void begin_rendering(struct draw *draw, VkCommandBuffer cmd, const struct canvas *canvas)
 {
 	const float *clear = draw->ops->clear_colour;
 	VkRenderingAttachmentInfo colour = {
 		.sType = VK_STRUCTURE_TYPE_RENDERING_ATTACHMENT_INFO,
 		.imageView = canvas->view,
 		.imageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL,
-		.loadOp = VK_ATTACHMENT_LOAD_OP_CLEAR,
+		.loadOp = draw->ops->covers_all ? VK_ATTACHMENT_LOAD_OP_DONT_CARE
+						: VK_ATTACHMENT_LOAD_OP_CLEAR,
 		.storeOp = VK_ATTACHMENT_STORE_OP_STORE,
 		.clearValue.color.float32 = {clear[0], clear[1], clear[2], 1},
 	};
@@ -170,11 +177,11 @@ static void begin_rendering(struct draw *draw, const struct canvas *canvas)
 		colour.resolveImageView = canvas->view;
 		colour.resolveImageLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL;
 	}
-	vkCmdBeginRendering(draw->cmd, &info);
+	vkCmdBeginRendering(cmd, &info);
 }
 
-/* Copies the drawn image to draw->pixels and leaves it as it was. */
-static void record_read_back(struct draw *draw, VkImage image)
+/* Copies the drawn image to the slot's pixels and leaves it as it was. */
+static void record_read_back(struct draw *draw, struct draw_slot *slot, VkImage image)
 {
 	VkImageMemoryBarrier2 barrier = {
 		.sType = VK_STRUCTURE_TYPE_IMAGE_MEMORY_BARRIER_2,
@@ -206,10 +213,10 @@ static void record_read_back(struct draw *draw, VkImage image)
 		.imageExtent = {draw->width, draw->height, 1},
 	};
 
-	vk_image_barrier(draw->cmd, &barrier);
-	vkCmdCopyImageToBuffer(draw->cmd, image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
-			       draw->pixels.buffer, 1, &region);
-	vkCmdPipelineBarrier2(draw->cmd, &info);
+	vk_image_barrier(slot->cmd, &barrier);
+	vkCmdCopyImageToBuffer(slot->cmd, image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
+			       slot->pixels.buffer, 1, &region);
+	vkCmdPipelineBarrier2(slot->cmd, &info);
 
 	barrier.srcStageMask = VK_PIPELINE_STAGE_2_COPY_BIT;
 	barrier.srcAccessMask = VK_ACCESS_2_NONE;
@@ -217,11 +224,11 @@ static void record_read_back(struct draw *draw, VkImage image)
 	barrier.dstAccessMask = VK_ACCESS_2_COLOR_ATTACHMENT_WRITE_BIT;
 	barrier.oldLayout = VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL;
 	barrier.newLayout = VK_IMAGE_LAYOUT_COLOR_ATTACHMENT_OPTIMAL;
-	vk_image_barrier(draw->cmd, &barrier);
+	vk_image_barrier(slot->cmd, &barrier);
 }
 
-static int record(struct draw *draw, struct present *present, const struct canvas *canvas,
-		  uint64_t frame, bool read_back)
+static int record(struct draw *draw, struct draw_slot *slot, struct present *present,
+		  const struct canvas *canvas, uint64_t frame, bool read_back)
 {
 	VkCommandBufferBeginInfo begin = {
 		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
@@ -230,30 +237,30 @@ static int record(struct draw *draw, struct present *present, const struct canva
 	VkViewport viewport = {0, 0, (float)draw->width, (float)draw->height, 0, 1};
 	VkRect2D scissor = {.extent = {draw->width, draw->height}};
 	int ret =
-		vk_check(draw->vk, vkBeginCommandBuffer(draw->cmd, &begin), "vkBeginCommandBuffer");
+		vk_check(draw->vk, vkBeginCommandBuffer(slot->cmd, &begin), "vkBeginCommandBuffer");
 
 	if (ret < 0) {
 		return ret;
 	}
-	to_attachment(draw->cmd, canvas->image, false);
-	to_attachment(draw->cmd, draw->depth.image, true);
+	to_attachment(slot->cmd, canvas->image, false);
+	to_attachment(slot->cmd, draw->depth.image, true);
 	if (draw->samples > 1) {
-		to_attachment(draw->cmd, draw->many.image, false);
+		to_attachment(slot->cmd, draw->many.image, false);
 	}
-	begin_rendering(draw, canvas);
-	vkCmdSetViewport(draw->cmd, 0, 1, &viewport);
-	vkCmdSetScissor(draw->cmd, 0, 1, &scissor);
-	draw->ops->record(draw->scene, draw->cmd, frame);
-	vkCmdEndRendering(draw->cmd);
+	begin_rendering(draw, slot->cmd, canvas);
+	vkCmdSetViewport(slot->cmd, 0, 1, &viewport);
+	vkCmdSetScissor(slot->cmd, 0, 1, &scissor);
+	draw->ops->record(draw->scene, slot->cmd, frame);
+	vkCmdEndRendering(slot->cmd);
 	if (read_back) {
-		record_read_back(draw, canvas->image);
+		record_read_back(draw, slot, canvas->image);
 	}
-	present->ops->hand_over(present, draw->cmd, canvas);
-	return vk_check(draw->vk, vkEndCommandBuffer(draw->cmd), "vkEndCommandBuffer");
+	present->ops->hand_over(present, slot->cmd, canvas);
+	return vk_check(draw->vk, vkEndCommandBuffer(slot->cmd), "vkEndCommandBuffer");
 }
 
-int draw_submit(struct draw *draw, struct present *present, const struct canvas *canvas,
-		uint64_t frame, bool read_back)
+int draw_submit(struct draw *draw, struct draw_slot *slot, struct present *present,
+		const struct canvas *canvas, uint64_t frame, bool read_back)
 {
 	VkSemaphoreSubmitInfo ready = {
 		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SUBMIT_INFO,
@@ -267,7 +274,7 @@ int draw_submit(struct draw *draw, struct present *present, const struct canvas 
 	};
 	VkCommandBufferSubmitInfo cmd = {
 		.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_SUBMIT_INFO,
-		.commandBuffer = draw->cmd,
+		.commandBuffer = slot->cmd,
 	};
 	VkSubmitInfo2 submit = {
 		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO_2,
@@ -278,26 +285,26 @@ int draw_submit(struct draw *draw, struct present *present, const struct canvas 
 		.signalSemaphoreInfoCount = canvas->done ? 1 : 0,
 		.pSignalSemaphoreInfos = &done,
 	};
-	int ret = record(draw, present, canvas, frame, read_back);
+	int ret = record(draw, slot, present, canvas, frame, read_back);
 
 	if (ret < 0) {
 		return ret;
 	}
-	return vk_check(draw->vk, vkQueueSubmit2(draw->vk->queue, 1, &submit, draw->fence),
+	return vk_check(draw->vk, vkQueueSubmit2(draw->vk->queue, 1, &submit, slot->fence),
 			"vkQueueSubmit2");
 }
 
-int draw_wait(struct draw *draw)
+int draw_wait(struct draw *draw, struct draw_slot *slot)
 {
 	int ret = vk_check(
 		draw->vk,
-		vkWaitForFences(draw->vk->device, 1, &draw->fence, VK_TRUE, GPU_TIMEOUT_NS),
+		vkWaitForFences(draw->vk->device, 1, &slot->fence, VK_TRUE, GPU_TIMEOUT_NS),
 		"vkWaitForFences");
 
 	if (ret < 0) {
 		return ret;
 	}
-	return vk_check(draw->vk, vkResetFences(draw->vk->device, 1, &draw->fence),
+	return vk_check(draw->vk, vkResetFences(draw->vk->device, 1, &slot->fence),
 			"vkResetFences");
 }
 
@@ -311,12 +318,12 @@ static bool matches(const struct scene_expected *expected, const uint8_t *bgrx)
 	return near != expected->other;
 }
 
-void draw_check(struct draw *draw, uint64_t frame)
+void draw_check(struct draw *draw, const struct draw_slot *slot, uint64_t frame)
 {
 	struct report *report = draw->vk->report;
 	struct scene_expected expected[SCENE_MAX_EXPECTED];
 	unsigned count = draw->ops->expect(draw->scene, frame, expected);
-	const uint8_t *pixels = draw->pixels.map;
+	const uint8_t *pixels = slot->pixels.map;
 
 	for (unsigned i = 0; i < count; i++) {
 		const struct scene_expected *e = &expected[i];

@@ -5,7 +5,16 @@
 #include "present.h"
 #include "scene.h"
 
-/* Draws frames of a scene, one at a time, and reads them back when asked. One thread. */
+#define DRAW_SLOTS 2
+
+/* A frame that the GPU may be at work on. */
+struct draw_slot {
+	VkCommandBuffer cmd;
+	VkFence fence;
+	struct vk_buffer pixels; /* B G R X rows of width * 4 bytes, if it was read back */
+};
+
+/* Draws frames of a scene, up to DRAW_SLOTS at a time, and reads them back if asked. One thread. */
 struct draw {
 	struct vk *vk;
 	const struct scene_ops *ops;
@@ -13,9 +22,7 @@ struct draw {
 	uint32_t width, height, samples;
 	struct vk_image depth;
 	struct vk_image many; /* samples > 1: drawn to, then resolved */
-	struct vk_buffer pixels; /* B G R X rows of width * 4 bytes, of the last frame read back */
-	VkCommandBuffer cmd;
-	VkFence fence;
+	struct draw_slot slots[DRAW_SLOTS];
 };
 
 /* Returns 0 or a negative errno, with words in vk's report and *draw finished. */
@@ -25,15 +32,16 @@ void draw_finish(struct draw *draw);
 
 /*
  * Records and submits one frame into the canvas, ending with present's hand_over; if read_back, the
- * picture is in draw->pixels after draw_wait. 0 or a negative errno (reported).
+ * picture is in the slot's pixels after draw_wait. The slot must have been waited for since its
+ * last use. 0 or a negative errno (reported).
  */
-int draw_submit(struct draw *draw, struct present *present, const struct canvas *canvas,
-		uint64_t frame, bool read_back);
+int draw_submit(struct draw *draw, struct draw_slot *slot, struct present *present,
+		const struct canvas *canvas, uint64_t frame, bool read_back);
 
 /* Waits for the GPU to finish what was submitted. 0 or a negative errno (reported). */
-int draw_wait(struct draw *draw);
+int draw_wait(struct draw *draw, struct draw_slot *slot);
 
-/* Compares draw->pixels with what the frame must look like; the report gets what differs. */
-void draw_check(struct draw *draw, uint64_t frame);
+/* Compares the slot's pixels with what the frame must be; the report gets what differs. */
+void draw_check(struct draw *draw, const struct draw_slot *slot, uint64_t frame);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame loop of every hesper-* program. One frame at a time: take a canvas that nobody reads,
- * draw, wait for the GPU, show. Showing (a flip) overlaps the drawing of the next frame.
+ * The frame loop of every hesper-* program: take a canvas that nobody reads, let the GPU draw, and
+ * when it is done show it. The GPU is given the next frame before the loop waits for the one at
+ * hand, so that it never idles while a flip is on its way.
  */
 #include <errno.h>
 #include <signal.h>
@@ -43,55 +44,82 @@ static void keep_pace(int64_t *next, double rate)
 	*next = now + (int64_t)(1e9 / rate);
 }
 
-static int show_frame(struct draw *draw, struct present *present, const struct options *opts,
-		      uint64_t n)
-{
-	uint64_t frame = opts->still >= 0 ? (uint64_t)opts->still : n;
-	bool last = opts->frames && n + 1 == opts->frames;
-	bool check = opts->check_every && (n % opts->check_every == 0 || last);
+/* A frame between its submission and its showing. */
+struct flight {
+	bool active, check;
+	uint64_t frame;
 	struct canvas canvas;
-	int ret = present->ops->acquire(present, &canvas);
+	struct draw_slot *slot;
+};
 
-	if (ret == 0) {
-		/* The last frame is not known in advance if a signal ends the program. */
-		ret = draw_submit(draw, present, &canvas, frame,
-				  check || (opts->png && (last || !opts->frames)));
+static int start_frame(struct draw *draw, struct present *present, const struct options *opts,
+		       uint64_t n, struct flight *flight)
+{
+	bool last = opts->frames && n + 1 == opts->frames;
+	int ret = present->ops->acquire(present, &flight->canvas);
+
+	if (ret < 0) {
+		return ret;
 	}
+	flight->frame = opts->still >= 0 ? (uint64_t)opts->still : n;
+	flight->check = opts->check_every && (n % opts->check_every == 0 || last);
+	flight->slot = &draw->slots[n % DRAW_SLOTS];
+	/* Which frame is the last is not known in advance if a signal ends the program. */
+	ret = draw_submit(draw, flight->slot, present, &flight->canvas, flight->frame,
+			  flight->check || (opts->png && (last || !opts->frames)));
+	flight->active = ret == 0;
 	if (ret == 0 && present->ops->show_early) {
-		ret = present->ops->show(present, &canvas);
+		ret = present->ops->show(present, &flight->canvas);
 	}
-	if (ret == 0) {
-		ret = draw_wait(draw);
+	return ret;
+}
+
+static int finish_frame(struct draw *draw, struct present *present, struct flight *flight)
+{
+	int ret;
+
+	if (!flight->active) {
+		return 0;
 	}
-	if (ret == 0 && check) {
-		draw_check(draw, frame);
+	flight->active = false;
+	ret = draw_wait(draw, flight->slot);
+	if (ret == 0 && flight->check) {
+		draw_check(draw, flight->slot, flight->frame);
 	}
 	if (ret == 0 && !present->ops->show_early) {
-		ret = present->ops->show(present, &canvas);
+		ret = present->ops->show(present, &flight->canvas);
 	}
 	return ret;
 }
 
 static int run(struct draw *draw, struct present *present, const struct options *opts)
 {
+	struct flight flights[2] = {{.active = false}};
 	int64_t next = report_now_ns();
+	struct draw_slot *last = NULL;
 	int ret = 0;
 
 	for (uint64_t n = 0; !stopped && ret == 0 && (!opts->frames || n < opts->frames); n++) {
 		if (present->pace > 0) {
 			keep_pace(&next, present->pace);
 		}
-		ret = show_frame(draw, present, opts, n);
+		ret = start_frame(draw, present, opts, n, &flights[n % 2]);
+		if (ret == 0) {
+			last = flights[n % 2].slot;
+			ret = finish_frame(draw, present, &flights[(n + 1) % 2]);
+		}
+	}
+	for (unsigned i = 0; i < 2 && ret == 0; i++) {
+		ret = finish_frame(draw, present, &flights[i]);
+	}
+	if (ret == 0 && present->ops->drain) {
+		ret = present->ops->drain(present);
 	}
 	if (ret == -EINTR) {
 		ret = 0;
 	}
-	if (ret == 0 && present->ops->drain) {
-		ret = present->ops->drain(present);
-		ret = ret == -EINTR ? 0 : ret;
-	}
-	if (ret == 0 && opts->png && draw->vk->report->frames > 0) {
-		ret = picture_write(opts->png, draw->pixels.map, draw->width, draw->height);
+	if (ret == 0 && opts->png && last) {
+		ret = picture_write(opts->png, last->pixels.map, draw->width, draw->height);
 	}
 	return ret;
 }

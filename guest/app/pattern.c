@@ -93,6 +93,7 @@ static unsigned pattern_expect(struct scene *scene, uint64_t frame,
 }
 
 const struct scene_ops pattern_scene = {
+	.covers_all = true,
 	.create = pattern_create,
 	.destroy = pattern_destroy,
 	.record = pattern_record,

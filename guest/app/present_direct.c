@@ -2,15 +2,16 @@
 /*
  * Zero-copy showing on KMS, without a swapchain.
  *
- * Three pieces of exportable memory are each a KMS framebuffer, by dma-buf. In the good case each
+ * Four pieces of exportable memory are each a KMS framebuffer, by dma-buf. In the good case each
  * is the memory of a LINEAR image that the GPU renders to, so that a flip shows the very memory it
  * rendered. virtio-gpu's KMS knows no modifiers: a framebuffer is linear, with the stride that
  * vkGetImageSubresourceLayout tells. Where a LINEAR image cannot be a colour attachment, one
  * OPTIMAL image is rendered to and copied by the GPU into a buffer on that memory.
  *
- * A buffer is free when it is neither on the screen nor in a flip that has not completed: with
- * three, one is always free right after a flip was queued, so drawing overlaps the flip. There
- * is at most one flip in flight, and it is queued only when the GPU is done (the caller's fence).
+ * The buffers are used in turn. While frame n is drawn, n - 1 is drawn or waits to be shown, the
+ * flip to n - 2 is queued or done, and n - 3 is on the screen until it is. That is why four are
+ * needed: n takes the buffer of n - 4, which left the screen when the flip to n - 3 completed. At
+ * most one flip is in flight, and it is queued only when the GPU is done (the caller's fence).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,7 @@
 #include "kms.h"
 #include "present.h"
 
-#define BUFFERS 3
+#define BUFFERS 4
 #define FLIP_TIMEOUT_MS 5000
 
 struct direct_buffer {
@@ -38,8 +39,8 @@ struct direct {
 	struct vk_image apart; /* copy path: what is rendered to */
 	struct direct_buffer buffers[BUFFERS];
 	uint32_t stride;
-	int shown; /* index on the screen, or in the pending flip; -1 before the first */
-	int before; /* index that the pending flip replaces; -1 none */
+	bool mode_set; /* the first frame has been shown */
+	uint32_t next; /* index of the buffer to draw to */
 };
 
 static void direct_destroy(struct present *present)
@@ -61,11 +62,9 @@ static void direct_destroy(struct present *present)
 static int direct_acquire(struct present *present, struct canvas *canvas)
 {
 	struct direct *direct = (struct direct *)present;
-	uint32_t index = 0;
+	uint32_t index = direct->next;
 
-	while ((int)index == direct->shown || (int)index == direct->before) {
-		index++;
-	}
+	direct->next = (index + 1) % BUFFERS;
 	*canvas = (struct canvas){
 		.index = index,
 		.image = direct->copy ? direct->apart.image : direct->buffers[index].image.image,
@@ -148,7 +147,6 @@ static int direct_drain(struct present *present)
 	}
 	ret = kms_wait_flip(&direct->kms, FLIP_TIMEOUT_MS);
 	if (ret == 0) {
-		direct->before = -1;
 		report_frame(direct->report);
 	}
 	return ret;
@@ -163,12 +161,11 @@ static int direct_show(struct present *present, const struct canvas *canvas)
 	if (ret < 0) {
 		return ret;
 	}
-	ret = direct->shown < 0 ? kms_set(&direct->kms, fb) : kms_flip(&direct->kms, fb);
+	ret = direct->mode_set ? kms_flip(&direct->kms, fb) : kms_set(&direct->kms, fb);
 	if (ret < 0) {
 		return ret;
 	}
-	direct->before = direct->kms.flip_pending ? direct->shown : -1;
-	direct->shown = (int)canvas->index;
+	direct->mode_set = true;
 	if (!direct->kms.flip_pending) {
 		report_frame(direct->report);
 	}
@@ -271,8 +268,6 @@ struct present *present_direct_create(struct vk *vk, const struct options *opts,
 	direct->base.ops = &direct_ops;
 	direct->vk = vk;
 	direct->report = report;
-	direct->shown = -1;
-	direct->before = -1;
 	if (kms_init(&direct->kms, opts, report) < 0) {
 		goto fail;
 	}

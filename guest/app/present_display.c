@@ -27,7 +27,8 @@ struct display {
 	VkImage images[MAX_IMAGES];
 	VkImageView views[MAX_IMAGES];
 	VkSemaphore done[MAX_IMAGES];
-	VkSemaphore ready;
+	VkSemaphore ready[2]; /* in turn: one frame may still wait for the other's */
+	uint32_t next;
 };
 
 static void display_destroy(struct present *present)
@@ -40,7 +41,8 @@ static void display_destroy(struct present *present)
 		vkDestroyImageView(vk->device, display->views[i], NULL);
 		vkDestroySemaphore(vk->device, display->done[i], NULL);
 	}
-	vkDestroySemaphore(vk->device, display->ready, NULL);
+	vkDestroySemaphore(vk->device, display->ready[0], NULL);
+	vkDestroySemaphore(vk->device, display->ready[1], NULL);
 	if (display->swapchain) {
 		vkDestroySwapchainKHR(vk->device, display->swapchain, NULL);
 	}
@@ -60,19 +62,20 @@ static void display_destroy(struct present *present)
 static int display_acquire(struct present *present, struct canvas *canvas)
 {
 	struct display *display = (struct display *)present;
+	VkSemaphore ready = display->ready[display->next];
 	uint32_t index;
-	VkResult result =
-		vkAcquireNextImageKHR(display->vk->device, display->swapchain, ACQUIRE_TIMEOUT_NS,
-				      display->ready, VK_NULL_HANDLE, &index);
+	VkResult result = vkAcquireNextImageKHR(display->vk->device, display->swapchain,
+						ACQUIRE_TIMEOUT_NS, ready, VK_NULL_HANDLE, &index);
 
 	if (result != VK_SUBOPTIMAL_KHR && result != VK_SUCCESS) {
 		return vk_check(display->vk, result, "vkAcquireNextImageKHR");
 	}
+	display->next = !display->next;
 	*canvas = (struct canvas){
 		.index = index,
 		.image = display->images[index],
 		.view = display->views[index],
-		.ready = display->ready,
+		.ready = ready,
 		.done = display->done[index],
 	};
 	return 0;
@@ -279,9 +282,13 @@ static int create_views(struct display *display)
 {
 	struct vk *vk = display->vk;
 	VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO};
-	int ret = vk_check(vk, vkCreateSemaphore(vk->device, &semaphore, NULL, &display->ready),
-			   "vkCreateSemaphore");
+	int ret = 0;
 
+	for (unsigned i = 0; i < 2 && ret == 0; i++) {
+		ret = vk_check(vk,
+			       vkCreateSemaphore(vk->device, &semaphore, NULL, &display->ready[i]),
+			       "vkCreateSemaphore");
+	}
 	for (uint32_t i = 0; i < display->num_images && ret == 0; i++) {
 		VkImageViewCreateInfo view = {
 			.sType = VK_STRUCTURE_TYPE_IMAGE_VIEW_CREATE_INFO,

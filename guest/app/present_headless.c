@@ -3,7 +3,7 @@
 
 #include "present.h"
 
-#define IMAGES 2
+#define IMAGES 2 /* as many as are drawn at a time */
 
 struct headless {
 	struct present base;

@@ -25,10 +25,11 @@ struct scene;
 /*
  * A picture for every frame number, and always the same one. record() draws inside a rendering
  * with a PRESENT_FORMAT colour and a SCENE_DEPTH_FORMAT depth attachment that are cleared to
- * clear_colour and 1; viewport and scissor are set.
+ * clear_colour (unless covers_all) and 1; viewport and scissor are set.
  */
 struct scene_ops {
 	float clear_colour[3];
+	bool covers_all; /* it draws every pixel: nothing needs to be cleared */
 	/* NULL on failure, with words in vk's report. vk must outlive the scene. */
 	struct scene *(*create)(struct vk *vk, uint32_t width, uint32_t height, uint32_t samples,
 				const struct options *opts);

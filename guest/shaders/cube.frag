@@ -3,10 +3,9 @@
 #extension GL_GOOGLE_include_directive : require
 #include "view.glsl"
 #include "light.glsl"
-layout(location = 0) in vec3 world;
-layout(location = 1) in vec3 world_normal;
-layout(location = 2) in vec2 panel_uv;
-layout(location = 3) flat in vec3 colour;
+layout(location = 0) in vec2 light;
+layout(location = 1) in vec2 panel_uv;
+layout(location = 2) flat in vec3 colour;
 layout(location = 0) out vec4 result;
 
 const float PANEL = 0.76, ROUND = 0.14; /* half size and corner radius of the coloured panel */
@@ -20,6 +19,5 @@ void main()
 	float panel = clamp(0.5 - d / edge, 0.0, 1.0);
 	float groove = 1.0 - 0.55 * clamp(1.0 - abs(d) / (0.018 + edge), 0.0, 1.0);
 
-	result = vec4(lit(mix(FRAME, colour, panel) * groove, normalize(world_normal), world,
-			  0.35), 1.0);
+	result = vec4(lit(mix(FRAME, colour, panel) * groove, light, 0.35), 1.0);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #version 450
 /* An evening sky over the sea: a strip of rows whose colours are interpolated. No vertex input. */
-layout(location = 0) out vec3 colour;
+layout(location = 0) noperspective out vec3 colour;
 
 const float ROW[6] = float[](0.0, 0.45, 0.70, 0.815, 0.825, 1.0);
 const vec3 COLOUR[6] = vec3[](vec3(8, 12, 34), vec3(28, 34, 84), vec3(112, 62, 110),
