@@ -113,7 +113,7 @@ bool channel_is_window(const struct channel *channel, const struct guest_region 
 	list_for_each (item, &channel->mappings) {
 		const struct mapping *mapping = container_of(item, struct mapping, link);
 		if (mapping->device == info.st_dev && mapping->inode == info.st_ino &&
-		    region->mmap_offset >= mapping->fd_offset && region->size <= mapping->size &&
+		    region->size <= mapping->size &&
 		    region->mmap_offset - mapping->fd_offset <= mapping->size - region->size) {
 			return true;
 		}

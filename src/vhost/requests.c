@@ -167,6 +167,7 @@ static int set_mem_table(struct front *front, struct message *message)
 	struct guest_region regions[VHOST_USER_MAX_REGIONS];
 	int fds[VHOST_USER_MAX_REGIONS];
 	size_t ram = sort_out_windows(front, message, regions, fds);
+	log_debug("memory table: %u regions, %zu of them RAM", count, ram);
 	if (front->memory != NULL && guest_memory_same(front->memory, regions, fds, ram)) {
 		return 0;
 	}

@@ -425,6 +425,8 @@ static void test_too_many_available(void **state)
 
 static void test_head_outside(void **state)
 {
+	/* A perfect descriptor, but for its place. */
+	set(NUM, DATA, 4, 0, 0);
 	offer(NUM);
 	expect_broken();
 }
@@ -432,6 +434,7 @@ static void test_head_outside(void **state)
 static void test_next_outside(void **state)
 {
 	set(0, DATA, 4, NEXT, NUM);
+	set(NUM, DATA, 4, 0, 0);
 	offer(0);
 	expect_broken();
 }
@@ -485,6 +488,7 @@ static void test_indirect_empty(void **state)
 
 static void test_indirect_odd_length(void **state)
 {
+	table_at(DATA)[0] = (struct desc){DATA, 4, 0, 0};
 	set(0, DATA, 24, INDIRECT, 0);
 	offer(0);
 	expect_broken();
@@ -511,6 +515,7 @@ static void test_indirect_nested(void **state)
 static void test_indirect_next_outside(void **state)
 {
 	table_at(DATA)[0] = (struct desc){DATA, 4, NEXT, 1};
+	table_at(DATA)[1] = (struct desc){DATA, 4, 0, 0};
 	set(0, DATA, 16, INDIRECT, 0);
 	offer(0);
 	expect_broken();

@@ -249,6 +249,15 @@ static void test_bad_memory_tables(void **state)
 	expect_bad_table(session, &table, 1);
 	table.regions[0] = (struct guest_region){0x1000, 0x2000, 0x1000, SESSION_RAM - 0x1000};
 	expect_bad_table(session, &table, 1);
+	/* One fd more than regions, of which there cannot be more. */
+	table.count = VHOST_USER_MAX_REGIONS;
+	int nine[9];
+	for (unsigned i = 0; i < 9; i++) {
+		nine[i] = session->front.ram_fd;
+		table.regions[i % 8] =
+			(struct guest_region){0x1000ull * (i % 8), 0x1000, 0x1000ull * (i % 8), 0};
+	}
+	expect_failure(session, index_of(VHOST_USER_SET_MEM_TABLE), &table, sizeof(table), nine, 9);
 	table.count = 2;
 	table.regions[0] = (struct guest_region){0x1000, 0x2000, 0x1000, 0};
 	table.regions[1] = (struct guest_region){0x2000, 0x2000, 0x8000, 0};

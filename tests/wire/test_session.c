@@ -320,6 +320,33 @@ static void test_start_elsewhere_is_reset(void **state)
 	check_command(session, 0);
 }
 
+static void start_first_queue(struct wire_front *front)
+{
+	uint64_t features = DEVICE_FEATURES | VHOST_USER_F_PROTOCOL_FEATURES;
+	wire_send(front, VHOST_USER_SET_FEATURES, 0, &features, sizeof(features), NULL, 0);
+	assert_int_equal(wire_send_memory(front), 0);
+	wire_set_ring(front, 0);
+	assert_int_equal(wire_enable(front, 0, true), 0);
+}
+
+static void test_reset_forgets_unused_queue(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = &session->front;
+	wire_start(front, DEVICE_FEATURES);
+	check_command(session, 0);
+	check_command(session, 1);
+	wire_stop(front);
+	wire_reset(front);
+	/* A driver that uses one queue only, paused: the other one has no say. */
+	start_first_queue(front);
+	check_command(session, 0);
+	wire_stop(front);
+	start_first_queue(front);
+	device_wait_order(&session->device, "STSTR");
+	check_command(session, 0);
+}
+
 static void test_disable_without_stop(void **state)
 {
 	struct session *session = *state;
@@ -508,6 +535,7 @@ int main(void)
 		session_test(test_reset_drops_completions),
 		session_test(test_pause_at_zero),
 		session_test(test_start_elsewhere_is_reset),
+		session_test(test_reset_forgets_unused_queue),
 		session_test(test_disable_without_stop),
 		session_test(test_ring_outside_ram),
 		session_test(test_same_ram_is_not_mapped_again),

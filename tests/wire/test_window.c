@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "session.h"
 
+#include <linux/sockios.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 /*
  * The shared-memory window: when requests may be sent, when they count as done, and what a stop, a
@@ -246,6 +248,33 @@ static void test_echo_in_parts(void **state)
 	table.regions[1].mmap_offset = 3 * PAGE;
 	assert_int_equal(wire_acked(front, VHOST_USER_SET_MEM_TABLE, &table, 8 + 64, fds, 2), 0);
 	assert_int_equal(session_count_maps("memfd:window"), before + 1);
+	table.regions[1].mmap_offset = 0;
+	assert_int_equal(wire_acked(front, VHOST_USER_SET_MEM_TABLE, &table, 8 + 64, fds, 2), 0);
+	assert_int_equal(session_count_maps("memfd:window"), before + 1);
+	/* Another file of that kind is RAM, too. */
+	table.regions[1].mmap_offset = 2 * PAGE;
+	fds[1] = session_memfd(4 * PAGE, 2);
+	assert_int_equal(wire_acked(front, VHOST_USER_SET_MEM_TABLE, &table, 8 + 64, fds, 2), 0);
+	assert_int_equal(session_count_maps("memfd:window"), before + 1);
+	close(fds[1]);
+	close(fd);
+}
+
+static void test_refused_is_no_window(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	front->policy = WIRE_REFUSE;
+	int fd = session_memfd(PAGE, 1);
+	device_map(&session->device, 0, PAGE, fd, 0);
+	pump_until_done(session, 1);
+	struct vhost_user_memory_table table = {.count = 2};
+	const int fds[2] = {front->ram_fd, fd};
+	table.regions[0] = (struct guest_region){WIRE_RAM_GPA, front->ram_size,
+						 WIRE_USER_BASE + WIRE_RAM_GPA, 0};
+	table.regions[1] = (struct guest_region){0x1000, PAGE, 0x1000, 0};
+	assert_int_equal(wire_acked(front, VHOST_USER_SET_MEM_TABLE, &table, 8 + 64, fds, 2), 0);
+	assert_int_equal(session_count_maps("memfd:window"), 1);
 	close(fd);
 }
 
@@ -320,6 +349,51 @@ static void test_config_change_only_while_started(void **state)
 	wire_pump_until(front, &front->config_changes, 6);
 	session_settle(session);
 	assert_false(wire_pump(front, 20));
+}
+
+static void block(struct test_device *device, void *data)
+{
+	char byte;
+	if (read(*(int *)data, &byte, 1) != 1) {
+		abort();
+	}
+}
+
+static void test_stop_counts_before_it_is_answered(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	run_command(session);
+	front->policy = WIRE_HOLD;
+	map_page(session, 0, 1);
+	wire_pump_until(front, &front->maps, 1);
+	int pipe_fds[2];
+	assert_int_equal(pipe(pipe_fds), 0);
+	device_post(&session->device, block, &pipe_fds[0]);
+	/* The front thread reads this, but cannot answer: the device thread is stuck. */
+	const struct vhost_user_vring_state off = {0, 0};
+	wire_send(front, VHOST_USER_SET_VRING_ENABLE, VHOST_USER_NEED_REPLY, &off, sizeof(off),
+		  NULL, 0);
+	int unread = 1;
+	while (unread > 0) {
+		assert_int_equal(ioctl(front->socket, SIOCOUTQ, &unread), 0);
+	}
+	usleep(20000);
+	front->started = false;
+	front->policy = WIRE_ANSWER;
+	wire_release(front, 0);
+	/* The reply to the MAP calls for a barrier: not now. */
+	assert_false(wire_pump(front, 50));
+	assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+	uint64_t answer = 1;
+	wire_receive(front, VHOST_USER_SET_VRING_ENABLE, &answer, sizeof(answer));
+	assert_int_equal(answer, 0);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	wire_stop(front);
+	wire_start(front, DEVICE_FEATURES);
+	pump_until_done(session, 1);
+	assert_int_equal(session->device.done[0], 0);
 }
 
 static void test_pause_with_map_out(void **state)
@@ -416,6 +490,23 @@ static void test_reset_cancels(void **state)
 	assert_int_equal(*wire_window_at(front, PAGE, 1), 3);
 }
 
+static void test_reset_forgets_mappings(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	run_command(session);
+	map_page(session, 0, 1);
+	pump_until_done(session, 1);
+	wire_stop(front);
+	wire_reset(front);
+	wire_start(front, DEVICE_FEATURES);
+	run_command(session);
+	/* A pause of the new driver, which has no window: none is missed in the table. */
+	wire_stop(front);
+	wire_start(front, DEVICE_FEATURES);
+	device_wait_order(&session->device, "SDTSTR");
+}
+
 static void ask_again(struct test_device *device, void *data)
 {
 	device->ask_again = true;
@@ -451,6 +542,7 @@ static void refused_and_reset(struct test_device *device, void *data)
 		  sizeof(on), NULL, 0);
 	/* The front thread has posted its letter when it does not read the socket any more. */
 	usleep(50000);
+	device->ask_again = true;
 	vhost_window_map(device->vhost, 1, 1, 0, 0, true, device_window_done, device);
 	if (device->done_count != 0) {
 		abort();
@@ -471,8 +563,9 @@ static void test_refusals_do_not_outlive_a_reset(void **state)
 	wire_receive(front, VHOST_USER_SET_VRING_ENABLE, &answer, sizeof(answer));
 	assert_int_equal(answer, 0);
 	front->started = true;
-	device_wait_order(&session->device, "STDS");
+	device_wait_order(&session->device, "STDDS");
 	assert_int_equal(session->device.done[0], -EINVAL);
+	assert_int_equal(session->device.done[1], -ECANCELED);
 }
 
 static void test_answers_in_order(void **state)
@@ -581,13 +674,16 @@ int main(void)
 		session_test(test_many_mappings),
 		session_test(test_echoes_are_not_mapped),
 		session_test(test_echo_in_parts),
+		session_test(test_refused_is_no_window),
 		session_test(test_nothing_before_start),
 		session_test(test_nothing_after_stop),
 		session_test(test_config_change_only_while_started),
+		session_test(test_stop_counts_before_it_is_answered),
 		session_test(test_pause_with_map_out),
 		session_test(test_pause_with_barrier_out),
 		session_test(test_unmap_pending_over_pause),
 		session_test(test_reset_cancels),
+		session_test(test_reset_forgets_mappings),
 		session_test(test_reset_cancels_what_comes_of_it),
 		session_test(test_refusals_do_not_outlive_a_reset),
 		session_test(test_answers_in_order),
