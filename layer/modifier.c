@@ -29,8 +29,9 @@ struct modifier_capacity modifier_capacity(void *out)
 	};
 }
 
-/* The LINEAR features of a format, in the 64 bits of Vulkan 1.3. */
-static VkFormatFeatureFlags2 modifier_features(const struct physdev *physdev, VkFormat format)
+/* The LINEAR features of a format in the 64 bits of Vulkan 1.3, or `features` as wide as that. */
+static VkFormatFeatureFlags2 modifier_wide_features(const struct physdev *physdev, VkFormat format,
+						    VkFormatFeatureFlags features)
 {
 	VkFormatProperties3 properties3 = {.sType = VK_STRUCTURE_TYPE_FORMAT_PROPERTIES_3};
 	VkFormatProperties2 properties = {
@@ -39,8 +40,13 @@ static VkFormatFeatureFlags2 modifier_features(const struct physdev *physdev, Vk
 	};
 	physdev->instance->next.GetPhysicalDeviceFormatProperties2(physdev->handle, format,
 								   &properties);
-	VkFormatFeatureFlags2 features = properties.formatProperties.linearTilingFeatures;
-	return (features | properties3.linearTilingFeatures) & ~VK_FORMAT_FEATURE_2_DISJOINT_BIT;
+	return properties3.linearTilingFeatures ? properties3.linearTilingFeatures : features;
+}
+
+/* How many modifiers fit. */
+static uint32_t modifier_count(bool has_room, uint32_t capacity, uint32_t available)
+{
+	return has_room && capacity < available ? capacity : available;
 }
 
 void modifier_fill_format(const struct physdev *physdev, VkFormat format,
@@ -53,35 +59,31 @@ void modifier_fill_format(const struct physdev *physdev, VkFormat format,
 	if (!list && !list2) {
 		return;
 	}
-	VkFormatFeatureFlags2 features =
-		modifier_allows_format(format) ? modifier_features(physdev, format) : 0;
-	uint32_t count = features ? 1 : 0;
+	const VkFormatFeatureFlags features =
+		modifier_allows_format(format)
+			? properties->formatProperties.linearTilingFeatures &
+				  ~(VkFormatFeatureFlags)VK_FORMAT_FEATURE_DISJOINT_BIT
+			: 0;
+	const uint32_t available = features ? 1 : 0;
 	if (list) {
-		if (list->pDrmFormatModifierProperties && capacity.list < count) {
-			list->drmFormatModifierCount = 0;
-		} else {
-			list->drmFormatModifierCount = count;
-		}
-		if (list->pDrmFormatModifierProperties && list->drmFormatModifierCount) {
-			list->pDrmFormatModifierProperties[0] = (VkDrmFormatModifierPropertiesEXT){
+		VkDrmFormatModifierPropertiesEXT *out = list->pDrmFormatModifierProperties;
+		list->drmFormatModifierCount = modifier_count(out, capacity.list, available);
+		if (out && list->drmFormatModifierCount) {
+			*out = (VkDrmFormatModifierPropertiesEXT){
 				.drmFormatModifierPlaneCount = 1,
-				.drmFormatModifierTilingFeatures =
-					(VkFormatFeatureFlags)features & 0x7fffffff,
+				.drmFormatModifierTilingFeatures = features,
 			};
 		}
 	}
 	if (list2) {
-		if (list2->pDrmFormatModifierProperties && capacity.list2 < count) {
-			list2->drmFormatModifierCount = 0;
-		} else {
-			list2->drmFormatModifierCount = count;
-		}
-		if (list2->pDrmFormatModifierProperties && list2->drmFormatModifierCount) {
-			list2->pDrmFormatModifierProperties[0] =
-				(VkDrmFormatModifierProperties2EXT){
-					.drmFormatModifierPlaneCount = 1,
-					.drmFormatModifierTilingFeatures = features,
-				};
+		VkDrmFormatModifierProperties2EXT *out = list2->pDrmFormatModifierProperties;
+		list2->drmFormatModifierCount = modifier_count(out, capacity.list2, available);
+		if (out && list2->drmFormatModifierCount) {
+			*out = (VkDrmFormatModifierProperties2EXT){
+				.drmFormatModifierPlaneCount = 1,
+				.drmFormatModifierTilingFeatures =
+					modifier_wide_features(physdev, format, features),
+			};
 		}
 	}
 }

@@ -159,7 +159,7 @@ static void test_format_modifiers(void **state)
 	assert_int_equal(count_modifiers(VK_FORMAT_B8G8R8A8_UNORM, UINT32_MAX, &features), 1);
 	assert_int_equal(count_modifiers(VK_FORMAT_B8G8R8A8_UNORM, 0, &features), 0);
 	assert_int_equal(count_modifiers(VK_FORMAT_B8G8R8A8_UNORM, 1, &features), 1);
-	assert_true(features & VK_FORMAT_FEATURE_COLOR_ATTACHMENT_BIT);
+	assert_true(features & VK_FORMAT_FEATURE_TRANSFER_SRC_BIT);
 	assert_int_equal(count_modifiers(VK_FORMAT_D16_UNORM, 1, &features), 0);
 	assert_int_equal(count_modifiers(VK_FORMAT_G8_B8R8_2PLANE_420_UNORM, 1, &features), 0);
 }
@@ -229,8 +229,10 @@ static void test_memory_types(void **state)
 			    memory.memoryTypeCount * sizeof(memory.memoryTypes[0]));
 	assert_int_equal(memory.memoryTypeCount, memory2.memoryProperties.memoryTypeCount);
 	if (!config_is_masked()) {
-		assert_int_equal(memory.memoryTypeCount, 1);
-		return;
+		gpu_memory_type(&gpu, ~0u,
+				VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT |
+					VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT);
+		return; /* the rest is the driver's choice */
 	}
 	/* The BAR takes no host pointer, so it is not HOST_VISIBLE any more; system memory has a
 	 * DEVICE_LOCAL twin, in a DEVICE_LOCAL heap. */
