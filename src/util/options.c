@@ -21,8 +21,8 @@ static int bad_value(const struct option_table *table, const struct option_spec 
 		fprintf(stderr, "; it is one of %s", spec->argument);
 	} else if (spec->kind == OPTION_UINT || spec->kind == OPTION_SIZE) {
 		fprintf(stderr, "; it is %s%u to %u",
-			spec->kind == OPTION_SIZE ? "WIDTHxHEIGHT, each " : "a number from ", spec->min,
-			spec->max == 0 ? UINT32_MAX : spec->max);
+			spec->kind == OPTION_SIZE ? "WIDTHxHEIGHT, each " : "a number from ",
+			spec->min, spec->max == 0 ? UINT32_MAX : spec->max);
 	}
 	fprintf(stderr, "\n");
 	return -EINVAL;
@@ -217,14 +217,26 @@ void options_help(const struct option_table *table, FILE *out)
 	}
 }
 
-/* scdoc reads *, _ and \ as markup. */
+/*
+ * scdoc reads *, _ and \ as markup, and more at the start of a line; a line that is indented by
+ * spaces becomes a line of its own.
+ */
 static void put_scdoc(const char *text, FILE *out)
 {
+	text += strspn(text, " ");
+	bool at_start = true;
 	for (; *text != '\0'; text++) {
-		if (strchr("\\*_", *text) != NULL) {
+		if (text[0] == '\n' && text[1] == ' ') {
+			fputs("++\n", out);
+			text += strspn(text + 1, " ");
+			at_start = true;
+			continue;
+		}
+		if (strchr("\\*_", *text) != NULL || (at_start && strchr("-#|", *text) != NULL)) {
 			fputc('\\', out);
 		}
 		fputc(*text, out);
+		at_start = *text == '\n';
 	}
 }
 
@@ -255,7 +267,8 @@ void options_man(const struct option_table *table, FILE *out)
 		print_default(spec, out);
 		fprintf(out, "\n\n");
 	}
-	fprintf(out, "*-h*, *--help*\n\tprint help and exit\n\n*--version*\n\tprint the version and exit\n");
+	fprintf(out, "*-h*, *--help*\n\tprint help and exit\n\n*--version*\n\tprint the version "
+		     "and exit\n");
 	for (size_t i = 0; table->notes != NULL && table->notes[i] != NULL; i++) {
 		fprintf(out, "%s", i == 0 ? "\n# NOTES\n\n" : "\n");
 		put_scdoc(table->notes[i], out);
