@@ -17,8 +17,9 @@
  *
  * The rest is what makes the application (virglrenderer, and Mesa in the guest) believe it:
  *
- *   caps.c          extensions, memory types, and what external buffers, images, semaphores can do
- *   physdev.c       what the driver can really do, found with a device of the layer's own
+ *   caps.c          extensions, memory types, formats, semaphores as the application sees them
+ *   caps_external.c likewise external buffers and images
+ *   physdev.c       what the driver can really do; probe.c asks a device of the layer's own
  *   memory.c        allocation, export, import; backing.c has the memfds
  *   resource.c      external buffers and images, as the driver must see them
  *   requirements.c  which memory types these offer

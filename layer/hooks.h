@@ -29,13 +29,15 @@ HOOK(VkResult, EnumerateDeviceExtensionProperties, VkPhysicalDevice, const char 
 HOOK(void, GetPhysicalDeviceMemoryProperties, VkPhysicalDevice, VkPhysicalDeviceMemoryProperties *);
 HOOK(void, GetPhysicalDeviceMemoryProperties2, VkPhysicalDevice,
      VkPhysicalDeviceMemoryProperties2 *);
+HOOK(void, GetPhysicalDeviceFormatProperties2, VkPhysicalDevice, VkFormat, VkFormatProperties2 *);
+HOOK(void, GetPhysicalDeviceExternalSemaphoreProperties, VkPhysicalDevice,
+     const VkPhysicalDeviceExternalSemaphoreInfo *, VkExternalSemaphoreProperties *);
+
+/* caps_external.c */
 HOOK(void, GetPhysicalDeviceExternalBufferProperties, VkPhysicalDevice,
      const VkPhysicalDeviceExternalBufferInfo *, VkExternalBufferProperties *);
 HOOK(VkResult, GetPhysicalDeviceImageFormatProperties2, VkPhysicalDevice,
      const VkPhysicalDeviceImageFormatInfo2 *, VkImageFormatProperties2 *);
-HOOK(void, GetPhysicalDeviceFormatProperties2, VkPhysicalDevice, VkFormat, VkFormatProperties2 *);
-HOOK(void, GetPhysicalDeviceExternalSemaphoreProperties, VkPhysicalDevice,
-     const VkPhysicalDeviceExternalSemaphoreInfo *, VkExternalSemaphoreProperties *);
 
 /* resource.c */
 HOOK(VkResult, CreateBuffer, VkDevice, const VkBufferCreateInfo *, const VkAllocationCallbacks *,

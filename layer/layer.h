@@ -141,6 +141,10 @@ struct physdev *physdev_of(VkPhysicalDevice handle);
 /* As physdev_of; NULL unless the layer works on this device. */
 struct physdev *physdev_of_active(VkPhysicalDevice handle);
 
+/* The memory types that take a mapped memfd: one bit each (probe.c). Wants `memory` and `alignment`
+ * of the physdev. 0 also when the driver makes no device. */
+uint32_t probe_host_types(const struct physdev *physdev);
+
 /* The value for `map` of a handle that is not dispatchable. */
 #define HANDLE_KEY(handle) ((uint64_t)(handle))
 

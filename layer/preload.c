@@ -12,7 +12,7 @@
  * the second manifest, with pre_instance_functions. In the process that calls first, which is the
  * one that forks, the answer is "no extensions", and no driver is loaded. In its children, the
  * call goes down. Nothing in virglrenderer looks at the answer. With it 1.1.0 works on NVIDIA's
- * 580.159.04; without it, the probe's vkCreateDevice fails there already (physdev.c).
+ * 580.159.04; without it, the probe's vkCreateDevice fails there already (probe.c).
  *
  * The loader unloads this library between such a call and vkCreateInstance; it is linked with
  * "nodelete", so that `preloader` is remembered.

@@ -44,7 +44,7 @@ struct buffer_plan {
 VkResult buffer_plan(const struct physdev *physdev, const VkBufferCreateInfo *info,
 		     struct buffer_plan *plan);
 
-/* Whether the driver lists HOST_ALLOCATION memory as importable for them (caps.c). `info` is the
+/* Whether the driver lists HOST_ALLOCATION memory as importable for them (caps_external.c). `info` is the
  * driver's. */
 bool caps_image_takes_pointer(const struct physdev *physdev, const VkImageCreateInfo *info);
 bool caps_buffer_takes_pointer(const struct physdev *physdev, const VkBufferCreateInfo *info);
