@@ -13,7 +13,9 @@
 
 /*
  * Two connections: `server`, on which we ask for objects, and `listener`, one end of a socketpair
- * whose other end RegisterListener hands over. The serving end authenticates both.
+ * whose other end RegisterListener hands over. The serving end authenticates both. sd-bus blocks
+ * when a descriptor is sent before the connection is known to carry them, so the registration
+ * waits for the answer to a Ping.
  */
 
 static void tell_gone(struct display_client *client, int error)
@@ -41,7 +43,7 @@ static int on_registered(sd_bus_message *reply, void *data, sd_bus_error *error)
 	return 0;
 }
 
-static int register_listener(struct display_client *client, int fd)
+static int register_listener(struct display_client *client)
 {
 	char path[sizeof(DISPLAY_CONSOLE_PATH) + 12];
 	snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", client->head);
@@ -50,13 +52,33 @@ static int register_listener(struct display_client *client, int fd)
 	int r = sd_bus_message_new_method_call(bus, &call, NULL, path, DISPLAY_CONSOLE,
 					       "RegisterListener");
 	if (r >= 0) {
-		r = sd_bus_message_append(call, "h", fd);
+		r = sd_bus_message_append(call, "h", client->offer);
 	}
 	if (r >= 0) {
 		r = sd_bus_call_async(bus, NULL, call, on_registered, client, 0);
 	}
 	sd_bus_message_unref(call);
+	fd_close(&client->offer);
 	return r;
+}
+
+static int on_ping(sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	struct display_client *client = data;
+	if (sd_bus_is_open(client->server.bus) > 0) {
+		int r = register_listener(client);
+		if (r < 0) {
+			tell_gone(client, r);
+		}
+	}
+	return 0;
+}
+
+static int ping(struct display_client *client)
+{
+	return sd_bus_call_method_async(client->server.bus, NULL, NULL, DISPLAY_ROOT_PATH,
+					"org.freedesktop.DBus.Peer", "Ping", on_ping, client,
+					NULL);
 }
 
 static void leave(void *data)
@@ -68,6 +90,7 @@ static void leave(void *data)
 	void (*done)(void *data) = client->done;
 	void *done_data = client->done_data;
 	memory_unref(client->copy);
+	fd_close(&client->offer);
 	free(client);
 	if (done != NULL) {
 		done(done_data);
@@ -94,7 +117,7 @@ int display_client_create(uv_loop_t *loop, int fd, unsigned head,
 		return -ENOMEM;
 	}
 	*client = (struct display_client){
-		.loop = loop, .callbacks = callbacks, .data = data, .head = head, .open = 1};
+		.loop = loop, .callbacks = callbacks, .data = data, .head = head, .open = 1, .offer = -1};
 	list_init(&client->updates);
 	int pair[2] = {-1, -1};
 	int own = fd_dup(fd);
@@ -118,10 +141,11 @@ int display_client_create(uv_loop_t *loop, int fd, unsigned head,
 		r = bus_loop_start(&client->server);
 	}
 	if (r >= 0) {
-		r = register_listener(client, pair[1]);
+		r = ping(client);
 	}
 	fd_close(&own);
-	fd_close_all(pair, 2);
+	fd_close(&pair[0]);
+	client->offer = pair[1];
 	if (r < 0) {
 		display_client_destroy(client, NULL, NULL);
 		return r;

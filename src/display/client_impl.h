@@ -15,6 +15,7 @@ struct display_client {
 	unsigned head;
 	struct bus_loop server;
 	struct bus_loop listener;
+	int offer;		/* the listener's other end, until it is handed over */
 	struct list updates;	/* struct display_update without an answer */
 	/* The source that Update* calls are about; its memory pointer is not used. */
 	bool has_source;
