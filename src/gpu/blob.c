@@ -145,6 +145,9 @@ static void blob_mapped(void *data, int status)
 	resource->busy = false;
 	if (status == 0) {
 		resource->mapped = true;
+		log_debug("resource %u of context %u is mapped: %llu KiB, flags 0x%x", id,
+			  resource->context, (unsigned long long)resource->size / 1024,
+			  resource->blob_flags);
 		struct virtio_gpu_resp_map_info response = {.map_info = htole32(resource->map_info)};
 		counter_add(COUNTER_MAPS, 1);
 		command_finish_with(command, &response, sizeof(response),

@@ -13,6 +13,9 @@
 #include "util/counters.h"
 #include "util/log.h"
 
+/* Commands in a row before others have their turn: QEMU may be waiting for a stop. */
+#define BATCH 256
+
 static void answer_virgl_only(struct gpu_command *command)
 {
 	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
@@ -206,9 +209,14 @@ void dispatch_queue(struct gpu *gpu, unsigned queue)
 {
 	struct virtqueue *vq = vhost_queue(gpu->vhost, queue);
 	struct virtqueue_chain *chain;
+	unsigned budget = BATCH;
 	do {
 		while ((chain = virtqueue_pop(vq)) != NULL) {
 			dispatch(gpu, queue, chain);
+			if (--budget == 0) {
+				vhost_kick_later(gpu->vhost, queue);
+				return;
+			}
 		}
 	} while (virtqueue_rearm(vq));
 }

@@ -17,6 +17,12 @@
 /* INDIRECT_DESC, EVENT_IDX, VERSION_1 (virtio 1.4, 6). */
 #define RING_FEATURES (1ull << 28 | 1ull << 29 | 1ull << 32)
 
+/*
+ * VHOST_MEMORY_BASELINE_NREGIONS less one region of RAM: without memory slots, which have worse
+ * faults, QEMU starts no vhost-user device with more (seen with 11.1.3).
+ */
+#define QEMU_RESUMES_MAPPINGS 7
+
 /* VIRTIO_GPU_SHM_ID_HOST_VISIBLE. */
 #define WINDOW_ID 1
 
@@ -46,7 +52,20 @@ static void handle_started(void *data, bool resumed)
 
 static void handle_stopped(void *data)
 {
+	struct gpu *gpu = data;
+	unsigned mapped = 0;
+	size_t cursor = 0;
+	struct gpu_resource *resource;
+	while ((resource = idmap_next(&gpu->resources, &cursor)) != NULL) {
+		mapped += resource->mapped;
+	}
 	log_info("the guest's driver stopped (paused, reset or unplugged)");
+	if (mapped > QEMU_RESUMES_MAPPINGS) {
+		log_warn("the guest has %u pieces of memory mapped. If this is a pause: QEMU 11.1 cannot "
+			 "resume the display with more than %d ('Error starting vhost-user-base: "
+			 "105'); it works again after a reboot of the guest",
+			 mapped, QEMU_RESUMES_MAPPINGS);
+	}
 }
 
 static void handle_kicked(void *data, unsigned queue)

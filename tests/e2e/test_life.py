@@ -38,15 +38,20 @@ def test_pause_and_resume():
     assert machine.guest.run("hesper-memory maps 50").lines[-1].startswith("PASS")
 
 
-def test_pause_with_memory_mapped():
-    check = machine.guest.start("hesper-memory maps 300")
-    for _ in range(4):
-        time.sleep(0.2)
-        machine.qmp.run("stop")
-        time.sleep(0.1)
-        machine.qmp.run("cont")
-    check.check(60)
-    assert check.lines[-1].startswith("PASS"), check.output
+def test_pause_with_too_much_mapped():
+    """QEMU 11.1 cannot resume a vhost-user device with more than 8 memory regions. hesperd says
+    so, everything lives, and a reboot brings the picture back."""
+    machine.guest.start("hesper-memory maps 300")
+    wait_for("mappings", lambda: machine.stats()["maps"] - machine.stats()["unmaps"] > 50)
+    machine.qmp.run("stop")
+    wait_for("warning", lambda: "cannot resume the display" in machine.log("hesperd.log"))
+    machine.qmp.run("cont")
+    machine.alive()
+    machine.qmp.run("system_reset")
+    machine.wait_guest()
+    cube = start_cube()
+    cube.signal()
+    cube.check()
 
 
 def test_unbind_and_bind():
@@ -140,7 +145,7 @@ def main():
     with Machine() as machine:
         return run_tests([
             test_pause_and_resume,
-            test_pause_with_memory_mapped,
+            test_pause_with_too_much_mapped,
             test_unbind_and_bind,
             test_killed_context,
             test_reboot,
