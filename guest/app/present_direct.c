@@ -196,23 +196,36 @@ static int add_framebuffer(struct direct *direct, struct kms_fb *fb, VkDeviceMem
 	return ret;
 }
 
-static int add_linear_image(struct direct *direct, struct direct_buffer *buffer,
-			    const struct vk_image_info *info)
+/*
+ * All images are in one allocation: each mapping of guest memory costs the host one of the few
+ * memory regions with which QEMU can resume a paused guest.
+ */
+static int add_linear_images(struct direct *direct, const struct vk_image_info *info)
 {
 	VkImageSubresource whole = {
 		.aspectMask = info->tiling == VK_IMAGE_TILING_LINEAR
 				      ? VK_IMAGE_ASPECT_COLOR_BIT
 				      : VK_IMAGE_ASPECT_MEMORY_PLANE_0_BIT_EXT,
 	};
-	VkSubresourceLayout layout;
-	int ret = vk_image_init(direct->vk, &buffer->image, info);
+	struct vk_image images[BUFFERS];
+	int ret = vk_images_init(direct->vk, images, BUFFERS, info);
 
-	if (ret < 0) {
-		return ret;
+	for (unsigned i = 0; i < BUFFERS && ret == 0; i++) {
+		direct->buffers[i].image = images[i];
 	}
-	vkGetImageSubresourceLayout(direct->vk->device, buffer->image.image, &whole, &layout);
-	direct->stride = (uint32_t)layout.rowPitch;
-	return add_framebuffer(direct, &buffer->fb, buffer->image.memory, (uint32_t)layout.offset);
+	for (unsigned i = 0; i < BUFFERS && ret == 0; i++) {
+		VkSubresourceLayout layout;
+
+		vkGetImageSubresourceLayout(direct->vk->device, images[i].image, &whole, &layout);
+		direct->stride = (uint32_t)layout.rowPitch;
+		ret = add_framebuffer(direct, &direct->buffers[i].fb, images[0].memory,
+				      (uint32_t)(images[i].offset + layout.offset));
+		if (i > 0) {
+			/* The same memory has the same handle: it is closed once. */
+			direct->buffers[i].fb.handle = 0;
+		}
+	}
+	return ret;
 }
 
 static int add_copy_buffer(struct direct *direct, struct direct_buffer *buffer)
@@ -250,9 +263,11 @@ static int make_buffers(struct direct *direct, const struct options *opts)
 		direct->stride = (info.width * 4 + 255) & ~255u;
 		ret = vk_image_init(direct->vk, &direct->apart, &info);
 	}
+	if (!direct->copy) {
+		return add_linear_images(direct, &info);
+	}
 	for (unsigned i = 0; i < BUFFERS && ret == 0; i++) {
-		ret = direct->copy ? add_copy_buffer(direct, &direct->buffers[i])
-				   : add_linear_image(direct, &direct->buffers[i], &info);
+		ret = add_copy_buffer(direct, &direct->buffers[i]);
 	}
 	return ret;
 }

@@ -53,13 +53,21 @@ struct vk_image_info {
 
 struct vk_image {
 	VkImage image;
-	VkDeviceMemory memory;
+	VkDeviceMemory memory; /* VK_NULL_HANDLE if another image of vk_images_init owns it */
+	VkDeviceSize offset; /* in the memory */
 	VkImageView view; /* VK_NULL_HANDLE if usage has no attachment bit */
 };
 
 /* Returns 0 or a negative errno, with words in the report and *image finished. */
 int vk_image_init(struct vk *vk, struct vk_image *image, const struct vk_image_info *info);
 void vk_image_finish(struct vk *vk, struct vk_image *image);
+
+/*
+ * count images of one kind, side by side in one allocation that images[0] owns. As vk_image_init;
+ * finish images[0] last.
+ */
+int vk_images_init(struct vk *vk, struct vk_image *images, unsigned count,
+		   const struct vk_image_info *info);
 
 struct vk_buffer {
 	VkBuffer buffer;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <string.h>
 
 #include "vk.h"
+
+#define PAGE 65536 /* the largest of the guests we know */
 
 int vk_memory_type(const struct vk *vk, uint32_t bits, VkMemoryPropertyFlags wanted)
 {
@@ -31,7 +34,7 @@ static int allocate(struct vk *vk, const VkMemoryRequirements *needed, VkMemoryP
 	};
 	VkExportMemoryAllocateInfo export = {
 		.sType = VK_STRUCTURE_TYPE_EXPORT_MEMORY_ALLOCATE_INFO,
-		.pNext = &dedicated,
+		.pNext = image != VK_NULL_HANDLE || buffer != VK_NULL_HANDLE ? &dedicated : NULL,
 		.handleTypes = VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT,
 	};
 	VkMemoryAllocateInfo info = {
@@ -71,7 +74,7 @@ static int create_view(struct vk *vk, struct vk_image *image, const struct vk_im
 
 static const uint64_t linear_modifier = 0; /* DRM_FORMAT_MOD_LINEAR */
 
-int vk_image_init(struct vk *vk, struct vk_image *image, const struct vk_image_info *info)
+static int create_image(struct vk *vk, struct vk_image *image, const struct vk_image_info *info)
 {
 	VkImageDrmFormatModifierListCreateInfoEXT modifiers = {
 		.sType = VK_STRUCTURE_TYPE_IMAGE_DRM_FORMAT_MODIFIER_LIST_CREATE_INFO_EXT,
@@ -91,15 +94,29 @@ int vk_image_init(struct vk *vk, struct vk_image *image, const struct vk_image_i
 		.tiling = info->tiling,
 		.usage = info->usage,
 	};
-	VkMemoryRequirements needed;
-	int ret;
 
 	if (info->tiling == VK_IMAGE_TILING_DRM_FORMAT_MODIFIER_EXT) {
 		external.pNext = &modifiers;
 	}
 	*image = (struct vk_image){0};
-	ret = vk_check(vk, vkCreateImage(vk->device, &create, NULL, &image->image),
-		       "vkCreateImage");
+	return vk_check(vk, vkCreateImage(vk->device, &create, NULL, &image->image),
+			"vkCreateImage");
+}
+
+static int bind(struct vk *vk, struct vk_image *image, const struct vk_image_info *info,
+		VkDeviceMemory memory)
+{
+	int ret = vk_check(vk, vkBindImageMemory(vk->device, image->image, memory, image->offset),
+			   "vkBindImageMemory");
+
+	return ret < 0 ? ret : create_view(vk, image, info);
+}
+
+int vk_image_init(struct vk *vk, struct vk_image *image, const struct vk_image_info *info)
+{
+	VkMemoryRequirements needed;
+	int ret = create_image(vk, image, info);
+
 	if (ret < 0) {
 		return ret;
 	}
@@ -107,14 +124,43 @@ int vk_image_init(struct vk *vk, struct vk_image *image, const struct vk_image_i
 	ret = allocate(vk, &needed, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, info->export_dma_buf,
 		       image->image, VK_NULL_HANDLE, &image->memory);
 	if (ret == 0) {
-		ret = vk_check(vk, vkBindImageMemory(vk->device, image->image, image->memory, 0),
-			       "vkBindImageMemory");
-	}
-	if (ret == 0) {
-		ret = create_view(vk, image, info);
+		ret = bind(vk, image, info, image->memory);
 	}
 	if (ret < 0) {
 		vk_image_finish(vk, image);
+	}
+	return ret;
+}
+
+int vk_images_init(struct vk *vk, struct vk_image *images, unsigned count,
+		   const struct vk_image_info *info)
+{
+	VkMemoryRequirements needed = {.memoryTypeBits = ~0u};
+	int ret = 0;
+
+	memset(images, 0, count * sizeof(*images));
+	for (unsigned i = 0; i < count && ret == 0; i++) {
+		VkMemoryRequirements one;
+
+		ret = create_image(vk, &images[i], info);
+		if (ret == 0) {
+			vkGetImageMemoryRequirements(vk->device, images[i].image, &one);
+			/* Framebuffers start on pages. */
+			images[i].offset = needed.size;
+			needed.size += (one.size + PAGE - 1) & ~(VkDeviceSize)(PAGE - 1);
+			needed.memoryTypeBits &= one.memoryTypeBits;
+		}
+	}
+	if (ret == 0) {
+		ret = allocate(vk, &needed, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT,
+			       info->export_dma_buf, VK_NULL_HANDLE, VK_NULL_HANDLE,
+			       &images[0].memory);
+	}
+	for (unsigned i = 0; i < count && ret == 0; i++) {
+		ret = bind(vk, &images[i], info, images[0].memory);
+	}
+	for (unsigned i = count; i > 0 && ret < 0; i--) {
+		vk_image_finish(vk, &images[i - 1]);
 	}
 	return ret;
 }
