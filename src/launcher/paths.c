@@ -72,7 +72,9 @@ int paths_find(struct paths *paths, const char *exe)
 	}
 	set_if_there(paths->hesperd, X_OK, folder, "hesperd");
 	set_if_there(paths->view, X_OK, folder, "hesper-view");
-	set_if_there(paths->layer_dir, R_OK, HESPER_LAYER_DIR, "");
+	if (access(HESPER_LAYER_DIR, R_OK) == 0) {
+		snprintf(paths->layer_dir, sizeof(paths->layer_dir), "%s", HESPER_LAYER_DIR);
+	}
 	set_if_there(paths->guest_build, X_OK, HESPER_DATA_DIR, "guest/build");
 	return 0;
 }
