@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gpu/gpu.h"
@@ -31,6 +32,7 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		.window_mib = 1024,
 		.ready_fd = UINT32_MAX,
 		.log_level = LOG_WARN,
+		.render_server = getenv("HESPER_RENDER_SERVER"),
 	};
 	uint32_t fd = 0;
 	uint32_t ready_fd = 0;
@@ -54,7 +56,7 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"layer-dir", 0, OPTION_STRING, &o->layer_dir, "DIR",
 		 "where hesper's Vulkan layer is, if not where it was installed"},
 		{"render-server", 0, OPTION_STRING, &o->render_server, "PATH",
-		 "the virgl_render_server to start"},
+		 "the virgl_render_server to start, else $HESPER_RENDER_SERVER, else the system's"},
 		{"stats", 0, OPTION_STRING, &o->stats, "FILE", "write statistics here as JSON"},
 		{"ready-fd", 0, OPTION_UINT, &ready_fd, "N",
 		 "write a line 'ready {json}' to this fd when the sockets are there", 1},

@@ -181,6 +181,11 @@ static void on_viewer_ended(void *data, int status)
 {
 	struct demo *demo = data;
 	if (demo->ending) {
+		if (status != 0 && !demo->failed) {
+			demo->failed = true;
+			failure_ended(&demo->failure, status, "the viewer");
+			failure_log(&demo->failure, demo->view_log);
+		}
 		stages_stop(&demo->stages, on_stopped);
 	} else if (status != 0) {
 		failure_ended(&demo->failure, status, "the viewer");
@@ -361,6 +366,10 @@ static void run(struct demo *demo)
 
 static int conclude(struct demo *demo)
 {
+	if (demo->stages.has_failed && !demo->failed) {
+		demo->failed = true;
+		demo->failure = demo->stages.failure;
+	}
 	if (demo->app_ended && !demo->failed && demo_report(demo)) {
 		return EXIT_SUCCESS;
 	}

@@ -97,6 +97,13 @@ static void on_hesperd_ended(void *data, int status)
 {
 	struct stages *stages = data;
 	if (stages->machine_stopped) {
+		if (status != 0 && !stages->has_failed) {
+			char log[PATH_MAX];
+			stages->has_failed = true;
+			failure_ended(&stages->failure, status, "hesperd");
+			stages_log_path(stages, log, "hesperd");
+			failure_log(&stages->failure, log);
+		}
 		finish_stop(stages);
 	} else if (stages_going(stages) && stages->qemu_child.active && status == 0) {
 		/* It leaves when its machine has gone, so QEMU's end is the one to tell of. */

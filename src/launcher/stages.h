@@ -47,7 +47,7 @@ struct stages_options {
 struct stages {
 	struct stages_options options;
 	uv_loop_t *loop;
-	struct failure failure;
+	struct failure failure; /* when has_failed; also set when hesperd does not end cleanly */
 	struct accel accel;
 	char qemu_version[32];
 	char runtime[PATH_MAX];
