@@ -15,7 +15,6 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-#define LAYER_NAME "VK_LAYER_HESPER_host_memory"
 #define LAYER_LIBRARY "VkLayer_hesper_host_memory.so"
 
 extern char **environ;
@@ -108,8 +107,8 @@ static char *run_probe(void)
 
 static int add_environment(struct memory_path *path, const char *name, const char *value)
 {
-	/* What the user has set for these stays in effect, behind ours. */
-	const char *old = getenv(name);
+	/* What the user has set for a search path stays in effect, behind ours. */
+	const char *old = value[0] == '/' ? getenv(name) : NULL;
 	size_t count = 0;
 	while (path->environment[count] != NULL) {
 		count++;
@@ -140,11 +139,23 @@ static int use_layer(const struct hesperd_options *options, struct memory_path *
 	}
 	*strrchr(file, '/') = '\0';
 	char real[PATH_MAX];
+	char implicit[PATH_MAX + 16];
 	if (realpath(file, real) == NULL) {
 		return -errno;
 	}
-	int error = add_environment(path, "VK_ADD_LAYER_PATH", real);
-	return error < 0 ? error : add_environment(path, "VK_INSTANCE_LAYERS", LAYER_NAME);
+	/*
+	 * The implicit layer, because it also keeps the server from loading the drivers before it
+	 * forks its workers, which not every driver survives (layer/preload.c).
+	 */
+	snprintf(implicit, sizeof(implicit), "%s/implicit", real);
+	int error = add_environment(path, "VK_ADD_IMPLICIT_LAYER_PATH", implicit);
+	if (error == 0) {
+		error = add_environment(path, "HESPER_HOST_MEMORY_IMPLICIT", "1");
+	}
+	if (error == 0 && options->memory == HESPERD_MEMORY_HOST) {
+		error = add_environment(path, "HESPER_HOST_MEMORY", "always");
+	}
+	return error;
 }
 
 static int decide(const struct hesperd_options *options, const json_t *probe,

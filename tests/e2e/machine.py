@@ -158,6 +158,8 @@ class Machine:
 
     def _start_qemu(self, memory, append):
         image = guest_image()
+        with open(f"{image}/manifest.json") as file:
+            parameters = json.load(file)["append"]
         self.qemu_log = open(self.path("qemu.log"), "wb")
         self.qemu = subprocess.Popen(
             [os.environ.get("HESPER_QEMU", "qemu-system-x86_64"),
@@ -165,7 +167,7 @@ class Machine:
              "-smp", "2", "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
              "-nodefaults", "-display", "none",
              "-kernel", f"{image}/vmlinuz", "-initrd", f"{image}/initrd.img",
-             "-append", f"console=ttyS0 console=tty0 quiet panic=-1 {append}",
+             "-append", f"console=ttyS0 console=tty0 panic=-1 {parameters} {append}",
              "-drive", f"if=none,id=root,format=raw,readonly=on,file={image}/root.erofs",
              "-device", "virtio-blk-pci,drive=root",
              "-chardev", f"socket,id=vg,path={self.path('vhost')}",
