@@ -69,7 +69,7 @@ static void tell_count(struct display_server *server)
 {
 	if (!server->destroying && server->callbacks != NULL &&
 	    server->callbacks->listeners != NULL) {
-		server->callbacks->listeners(server->data, server->listener_count);
+		server->callbacks->listeners(server->data, server->ready_count);
 	}
 }
 
@@ -86,6 +86,9 @@ static void listener_close(struct listener *listener)
 	bus_loop_close(&listener->bus, on_bus_closed);
 	if (listener->registered) {
 		listener->server->listener_count--;
+	}
+	if (listener->ready) {
+		listener->server->ready_count--;
 		tell_count(listener->server);
 	}
 }
@@ -259,6 +262,8 @@ static int on_interfaces(sd_bus_message *reply, void *data, sd_bus_error *error)
 	}
 	read_interfaces(listener, reply);
 	listener->ready = true;
+	listener->server->ready_count++;
+	tell_count(listener->server);
 	log_info("display: a viewer shows head %u%s%s", head->index,
 		 listener->has_map ? ", shared memory" : "",
 		 listener->has_dmabuf2 ? ", dma-buf with offsets" : "");
@@ -340,7 +345,6 @@ int listener_create(struct head *head, int fd)
 	listener->registered = true;
 	server->listener_count++;
 	catch_up(listener);
-	tell_count(server);
 	return 0;
 }
 

@@ -23,7 +23,7 @@ struct display_server_callbacks {
 	/* Console.SetUIInfo: a viewer asks for a size (pixels; mm may be 0). */
 	void (*ui_info)(void *data, unsigned head, uint32_t width, uint32_t height,
 			uint32_t width_mm, uint32_t height_mm);
-	/* Number of registered listeners changed. */
+	/* Number of listeners that take pictures changed (registered, and asked what they know). */
 	void (*listeners)(void *data, unsigned count);
 };
 

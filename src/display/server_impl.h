@@ -55,7 +55,8 @@ struct display_server {
 	struct list released; /* struct release whose turn has come; see server_settle */
 	bool settling;
 	unsigned peer_count;
-	unsigned listener_count; /* registered ones, without those that are closing */
+	unsigned listener_count; /* without those that are closing */
+	unsigned ready_count;	 /* of these, the ones that can be sent pictures */
 	unsigned living; /* acceptors, peers and listeners with open handles */
 	bool destroying;
 	void (*destroyed)(void *data);

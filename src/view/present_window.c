@@ -74,6 +74,21 @@ static void blit(struct window *window, const struct placement *placement, VkIma
 		       sharp ? VK_FILTER_NEAREST : VK_FILTER_LINEAR);
 }
 
+/* As large as the picture, or as large as the screen lets it be in its shape. */
+static void fit_to(struct window *window, uint32_t width, uint32_t height)
+{
+	SDL_Rect room;
+	if (SDL_GetDisplayUsableBounds(SDL_GetDisplayForWindow(window->sdl), &room) &&
+	    room.w > 0 && room.h > 0 && (width > (uint32_t)room.w || height > (uint32_t)room.h)) {
+		struct placement most = placement_of(width, height, (uint32_t)room.w,
+						     (uint32_t)room.h, VIEW_SCALE_FIT);
+		width = most.area.width;
+		height = most.area.height;
+	}
+	SDL_SetWindowSize(window->sdl, (int)width, (int)height);
+	SDL_SetWindowPosition(window->sdl, SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED);
+}
+
 /* The first picture gives the window its size, unless --size did. */
 static void appear(struct window *window, const struct frame *frame)
 {
@@ -82,7 +97,7 @@ static void appear(struct window *window, const struct frame *frame)
 	}
 	window->visible = true;
 	if (window->options->size.width == 0) {
-		SDL_SetWindowSize(window->sdl, (int)frame->width, (int)frame->height);
+		fit_to(window, frame->width, frame->height);
 	}
 	SDL_ShowWindow(window->sdl);
 	SDL_SyncWindow(window->sdl);

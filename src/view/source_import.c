@@ -93,6 +93,23 @@ static bool buffer_importable(struct vk *vk, VkExternalMemoryHandleTypeFlagBits 
 	return (features & VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT) != 0;
 }
 
+/* Drivers list types that they then refuse: the first one that is taken will do. */
+static bool allocate(struct vk *vk, struct source *source, const void *import, VkDeviceSize size,
+		     uint32_t type_bits)
+{
+	for (uint32_t type = 0; type < vk->memory.memoryTypeCount; type++) {
+		const VkMemoryAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+						   .pNext = import,
+						   .allocationSize = size,
+						   .memoryTypeIndex = type};
+		if ((type_bits & (1u << type)) != 0 &&
+		    vkAllocateMemory(vk->device, &info, NULL, &source->memory) == VK_SUCCESS) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool import_pointer(struct vk *vk, struct source *source)
 {
 	const VkExternalMemoryHandleTypeFlagBits handle =
@@ -112,14 +129,9 @@ static bool import_pointer(struct vk *vk, struct source *source)
 		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_HOST_POINTER_INFO_EXT,
 		.handleType = handle,
 		.pHostPointer = source->mapping};
-	const VkMemoryAllocateInfo allocate = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-		.pNext = &import,
-		.allocationSize = source->mapping_size,
-		.memoryTypeIndex =
-			vk_memory_type(vk, needs.memoryTypeBits & properties.memoryTypeBits, 0)};
-	return allocate.memoryTypeIndex != UINT32_MAX && needs.size <= source->mapping_size &&
-	       vkAllocateMemory(vk->device, &allocate, NULL, &source->memory) == VK_SUCCESS &&
+	return needs.size <= source->mapping_size &&
+	       allocate(vk, source, &import, source->mapping_size,
+			needs.memoryTypeBits & properties.memoryTypeBits) &&
 	       vkBindBufferMemory(vk->device, source->buffer, source->memory, 0) == VK_SUCCESS;
 }
 
@@ -157,13 +169,8 @@ static bool import_fd(struct vk *vk, struct source *source, const struct frame *
 		.pNext = dedicated,
 		.handleType = handle,
 		.fd = fd};
-	const VkMemoryAllocateInfo allocate = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
-		.pNext = &import,
-		.allocationSize = frame->memory->size,
-		.memoryTypeIndex = vk_memory_type(vk, type_bits & properties.memoryTypeBits, 0)};
-	if (allocate.memoryTypeIndex == UINT32_MAX ||
-	    vkAllocateMemory(vk->device, &allocate, NULL, &source->memory) != VK_SUCCESS) {
+	if (!allocate(vk, source, &import, frame->memory->size,
+		      type_bits & properties.memoryTypeBits)) {
 		fd_close(&fd);
 		return false;
 	}
