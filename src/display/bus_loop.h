@@ -7,8 +7,8 @@
 #include <uv.h>
 
 enum bus_role {
-	BUS_CLIENT,	/* authenticates itself */
-	BUS_SERVER,	/* authenticates the peer; lets anonymous ones in: the socket's mode decides */
+	BUS_CLIENT, /* authenticates itself */
+	BUS_SERVER, /* authenticates the peer; lets anonymous ones in: the socket's mode decides */
 };
 
 /*
@@ -20,8 +20,8 @@ struct bus_loop {
 	uv_prepare_t prepare;
 	uv_poll_t poll;
 	uv_timer_t timer;
-	int fd;			/* polled; the bus has a duplicate of its own */
-	int events;		/* what poll waits for now */
+	int fd; /* polled; the bus has a duplicate of its own */
+	int events; /* what poll waits for now */
 	bool processing;
 	bool closing;
 	bool broken_told;

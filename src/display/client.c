@@ -77,8 +77,7 @@ static int on_ping(sd_bus_message *reply, void *data, sd_bus_error *error)
 static int ping(struct display_client *client)
 {
 	return sd_bus_call_method_async(client->server.bus, NULL, NULL, DISPLAY_ROOT_PATH,
-					"org.freedesktop.DBus.Peer", "Ping", on_ping, client,
-					NULL);
+					"org.freedesktop.DBus.Peer", "Ping", on_ping, client, NULL);
 }
 
 static void leave(void *data)
@@ -116,8 +115,12 @@ int display_client_create(uv_loop_t *loop, int fd, unsigned head,
 	if (client == NULL) {
 		return -ENOMEM;
 	}
-	*client = (struct display_client){
-		.loop = loop, .callbacks = callbacks, .data = data, .head = head, .open = 1, .offer = -1};
+	*client = (struct display_client){.loop = loop,
+					  .callbacks = callbacks,
+					  .data = data,
+					  .head = head,
+					  .open = 1,
+					  .offer = -1};
 	list_init(&client->updates);
 	int pair[2] = {-1, -1};
 	int own = fd_dup(fd);

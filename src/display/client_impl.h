@@ -15,14 +15,14 @@ struct display_client {
 	unsigned head;
 	struct bus_loop server;
 	struct bus_loop listener;
-	int offer;		/* the listener's other end, until it is handed over */
-	struct list updates;	/* struct display_update without an answer */
+	int offer;  /* the listener's other end, until it is handed over */
+	struct list updates; /* struct display_update without an answer */
 	/* The source that Update* calls are about; its memory pointer is not used. */
 	bool has_source;
 	struct frame source;
-	struct memory *copy;	/* what Scanout and Update with bytes draw into; owned */
-	bool gone;		/* no callback any more */
-	unsigned open;		/* connections, and the client itself until it is destroyed */
+	struct memory *copy; /* what Scanout and Update with bytes draw into; owned */
+	bool gone;  /* no callback any more */
+	unsigned open;  /* connections, and the client itself until it is destroyed */
 	void (*done)(void *data);
 	void *done_data;
 };

@@ -16,8 +16,8 @@
  */
 
 struct display_update {
-	struct list link;		/* in client->updates */
-	struct display_client *client;	/* NULL: gone */
+	struct list link;  /* in client->updates */
+	struct display_client *client; /* NULL: gone */
 	sd_bus_message *call;
 };
 
@@ -43,15 +43,14 @@ void client_forget_updates(struct display_client *client)
 {
 	struct list *item;
 	struct list *tmp;
-	list_for_each_safe(item, tmp, &client->updates) {
+	list_for_each_safe (item, tmp, &client->updates) {
 		struct display_update *update = container_of(item, struct display_update, link);
 		list_remove(&update->link);
 		update->client = NULL;
 	}
 }
 
-static int tell_update(struct display_client *client, sd_bus_message *call,
-		       const struct rect *rect)
+static int tell_update(struct display_client *client, sd_bus_message *call, const struct rect *rect)
 {
 	struct display_update *update = calloc(1, sizeof(*update));
 	if (update == NULL) {
@@ -181,8 +180,7 @@ static int on_scanout_dmabuf2(sd_bus_message *call, void *data, sd_bus_error *er
 	int y0_top;
 	int r = read_first(call, 'h', &fd);
 	if (r >= 0) {
-		r = sd_bus_message_read(call, "uuuu", &rect.x, &rect.y, &rect.width,
-					&rect.height);
+		r = sd_bus_message_read(call, "uuuu", &rect.x, &rect.y, &rect.width, &rect.height);
 	}
 	if (r >= 0) {
 		r = read_first(call, 'u', &offset);
@@ -408,8 +406,8 @@ int client_add_listener(struct display_client *client)
 	int r = sd_bus_add_object_vtable(bus, NULL, DISPLAY_LISTENER_PATH, DISPLAY_LISTENER,
 					 listener_vtable, client);
 	if (r >= 0) {
-		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY_LISTENER_PATH,
-					     DISPLAY_LISTENER_MAP, map_vtable, client);
+		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY_LISTENER_PATH, DISPLAY_LISTENER_MAP,
+					     map_vtable, client);
 	}
 	if (r >= 0) {
 		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY_LISTENER_PATH,

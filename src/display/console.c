@@ -248,7 +248,7 @@ void peers_close(struct display_server *server)
 {
 	struct list *item;
 	struct list *tmp;
-	list_for_each_safe(item, tmp, &server->peers) {
+	list_for_each_safe (item, tmp, &server->peers) {
 		peer_close(container_of(item, struct peer, link));
 	}
 }
@@ -258,7 +258,7 @@ void peers_tell_size(struct display_server *server, unsigned head)
 	char path[sizeof(DISPLAY_CONSOLE_PATH) + 12];
 	snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", head);
 	struct list *item;
-	list_for_each(item, &server->peers) {
+	list_for_each (item, &server->peers) {
 		sd_bus *bus = container_of(item, struct peer, link)->bus.bus;
 		uint64_t queued = 0;
 		if (sd_bus_is_ready(bus) > 0 && sd_bus_get_n_queued_write(bus, &queued) >= 0 &&

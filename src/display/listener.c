@@ -35,8 +35,7 @@ static struct rect rect_union(const struct rect *a, const struct rect *b)
 	uint32_t left = a->x < b->x ? a->x : b->x;
 	uint32_t top = a->y < b->y ? a->y : b->y;
 	uint32_t right = a->x + a->width > b->x + b->width ? a->x + a->width : b->x + b->width;
-	uint32_t bottom =
-		a->y + a->height > b->y + b->height ? a->y + a->height : b->y + b->height;
+	uint32_t bottom = a->y + a->height > b->y + b->height ? a->y + a->height : b->y + b->height;
 	return (struct rect){left, top, right - left, bottom - top};
 }
 
@@ -115,8 +114,8 @@ static void damage_whole(struct listener *listener)
 {
 	listener->damaged = true;
 	listener->damaged_ms = uv_now(listener->server->loop);
-	listener->damage = (struct rect){0, 0, listener->head->shown.width,
-					 listener->head->shown.height};
+	listener->damage =
+		(struct rect){0, 0, listener->head->shown.width, listener->head->shown.height};
 }
 
 static int on_updated(sd_bus_message *reply, void *data, sd_bus_error *error)
@@ -352,7 +351,7 @@ void listeners_close(struct display_server *server)
 {
 	struct list *item;
 	struct list *tmp;
-	list_for_each_safe(item, tmp, &server->listeners) {
+	list_for_each_safe (item, tmp, &server->listeners) {
 		listener_close(container_of(item, struct listener, link));
 	}
 }
@@ -360,7 +359,7 @@ void listeners_close(struct display_server *server)
 void listeners_update(struct head *head, const struct rect *rect, struct release *release)
 {
 	struct list *item;
-	list_for_each(item, &head->server->listeners) {
+	list_for_each (item, &head->server->listeners) {
 		struct listener *listener = container_of(item, struct listener, link);
 		if (listener->head == head) {
 			listener_update(listener, rect, release);
@@ -371,7 +370,7 @@ void listeners_update(struct head *head, const struct rect *rect, struct release
 void listeners_disable(struct head *head)
 {
 	struct list *item;
-	list_for_each(item, &head->server->listeners) {
+	list_for_each (item, &head->server->listeners) {
 		struct listener *listener = container_of(item, struct listener, link);
 		if (listener->head == head) {
 			let_go(listener, &listener->damage_release);
@@ -385,7 +384,7 @@ void listeners_disable(struct head *head)
 void listeners_cursor(struct head *head, bool shape)
 {
 	struct list *item;
-	list_for_each(item, &head->server->listeners) {
+	list_for_each (item, &head->server->listeners) {
 		struct listener *listener = container_of(item, struct listener, link);
 		if (listener->head == head) {
 			listener->shape |= shape;

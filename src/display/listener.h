@@ -8,10 +8,10 @@
 
 /* How pixels reach a listener, best first. */
 enum listener_path {
-	LISTENER_MAP,		/* Unix.Map: the fd of shared memory */
-	LISTENER_DMABUF,	/* the fd of a dma-buf */
-	LISTENER_DMABUF2,	/* the same, with an offset */
-	LISTENER_DATA,		/* bytes in messages: counted and warned about */
+	LISTENER_MAP,  /* Unix.Map: the fd of shared memory */
+	LISTENER_DMABUF, /* the fd of a dma-buf */
+	LISTENER_DMABUF2, /* the same, with an offset */
+	LISTENER_DATA,  /* bytes in messages: counted and warned about */
 };
 
 struct listener {
@@ -20,14 +20,14 @@ struct listener {
 	struct head *head;
 	struct bus_loop bus;
 	uv_timer_t deadline;
-	bool registered;	/* counted in server->listener_count */
+	bool registered; /* counted in server->listener_count */
 	bool closing;
-	unsigned open;		/* bus and timer, until closed */
+	unsigned open;  /* bus and timer, until closed */
 
-	bool ready;		/* its Interfaces are known */
+	bool ready;  /* its Interfaces are known */
 	bool has_map;
 	bool has_dmabuf2;
-	bool map_refused;	/* it answered a Scanout* with an error: do not ask again */
+	bool map_refused; /* it answered a Scanout* with an error: do not ask again */
 	bool dmabuf_refused;
 	bool warned;
 
@@ -35,22 +35,22 @@ struct listener {
 	bool told;
 	enum listener_path path;
 	uint64_t memory_id;
-	struct frame source;	/* its memory pointer is not used */
+	struct frame source; /* its memory pointer is not used */
 
-	bool in_flight;		/* an Update waits for its reply */
-	bool late;		/* … and has done so beyond the deadline: nothing is held for it */
-	uint64_t sent_ms;	/* arrival of the update in flight, loop time */
+	bool in_flight;  /* an Update waits for its reply */
+	bool late;  /* … and has done so beyond the deadline: nothing is held for it */
+	uint64_t sent_ms; /* arrival of the update in flight, loop time */
 	struct release *flight_release;
 
-	bool damaged;		/* something to send when nothing is in flight */
+	bool damaged;  /* something to send when nothing is in flight */
 	struct rect damage;
 	uint64_t damaged_ms;
 	struct release *damage_release;
 
-	bool disable;		/* Disable is to be sent */
-	bool shape;		/* CursorDefine is to be sent */
-	bool pointer;		/* MouseSet is to be sent */
-	unsigned small_calls;	/* cursor and disable calls without reply */
+	bool disable;  /* Disable is to be sent */
+	bool shape;  /* CursorDefine is to be sent */
+	bool pointer;  /* MouseSet is to be sent */
+	unsigned small_calls; /* cursor and disable calls without reply */
 };
 
 /*

@@ -37,9 +37,9 @@ static enum listener_path choose(const struct listener *listener, const struct f
 				 const char **why)
 {
 	if (frame->memory->kind == MEMORY_SHM) {
-		*why = !listener->has_map	? "it does not take shared memory"
-		       : listener->map_refused	? "it could not map the shared memory"
-						: "the offset has more than 32 bits";
+		*why = !listener->has_map      ? "it does not take shared memory"
+		       : listener->map_refused ? "it could not map the shared memory"
+					       : "the offset has more than 32 bits";
 		return listener->has_map && !listener->map_refused && frame->offset <= UINT32_MAX
 			       ? LISTENER_MAP
 			       : LISTENER_DATA;
@@ -90,8 +90,8 @@ static int send_dmabuf2(struct listener *listener, const struct frame *frame,
 	if (r >= 0) {
 		r = sd_bus_message_append(call, "ahuuuuauauuuuutb", 1, frame->memory->fd, 0u, 0u,
 					  frame->width, frame->height, 1, (uint32_t)frame->offset,
-					  1, frame->stride, 1u, frame->format->fourcc,
-					  frame->width, frame->height, DISPLAY_MODIFIER_LINEAR, 0);
+					  1, frame->stride, 1u, frame->format->fourcc, frame->width,
+					  frame->height, DISPLAY_MODIFIER_LINEAR, 0);
 	}
 	return call_send(listener, call, r, on_reply);
 }
@@ -126,8 +126,8 @@ static int append_pixels(sd_bus_message *call, const struct frame *frame, const 
 	return r;
 }
 
-static int send_data(struct listener *listener, const struct frame *frame,
-		     const struct rect *rect, sd_bus_message_handler_t on_reply)
+static int send_data(struct listener *listener, const struct frame *frame, const struct rect *rect,
+		     sd_bus_message_handler_t on_reply)
 {
 	bool whole = rect->width == frame->width && rect->height == frame->height;
 	sd_bus_message *call = NULL;

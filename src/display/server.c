@@ -47,8 +47,7 @@ void server_settle(struct display_server *server)
 	}
 	server->settling = true;
 	while (!list_empty(&server->released)) {
-		struct release *release =
-			container_of(server->released.next, struct release, link);
+		struct release *release = container_of(server->released.next, struct release, link);
 		list_remove(&release->link);
 		if (release->released != NULL) {
 			release->released(release->data);
@@ -128,7 +127,7 @@ void display_server_destroy(struct display_server *server, void (*done)(void *da
 	server->destroyed_data = data;
 	struct list *item;
 	struct list *tmp;
-	list_for_each_safe(item, tmp, &server->acceptors) {
+	list_for_each_safe (item, tmp, &server->acceptors) {
 		struct acceptor *acceptor = container_of(item, struct acceptor, link);
 		list_remove(&acceptor->link);
 		uv_close((uv_handle_t *)&acceptor->poll, on_acceptor_closed);
@@ -206,8 +205,7 @@ void display_server_update(struct display_server *server, unsigned head, const s
 	struct release *release = calloc(1, sizeof(*release));
 	struct rect inside = {0};
 	struct rect whole = {0, 0, target->next.width, target->next.height};
-	bool visible =
-		target->next.memory != NULL && rect_intersect(rect, &whole, &inside);
+	bool visible = target->next.memory != NULL && rect_intersect(rect, &whole, &inside);
 	if (release == NULL || !visible) {
 		free(release);
 		if (released != NULL) {

@@ -51,7 +51,8 @@ int display_server_add_peer(struct display_server *server, int fd);
  * the next display_server_update (so that a viewer never shows a half-drawn one), or at once to
  * listeners that come later.
  */
-void display_server_scanout(struct display_server *server, unsigned head, const struct frame *frame);
+void display_server_scanout(struct display_server *server, unsigned head,
+			    const struct frame *frame);
 
 /*
  * The rect of the current frame (frame coordinates) has new content. released(data) is called

@@ -35,10 +35,10 @@ struct cursor {
 struct head {
 	struct display_server *server;
 	unsigned index;
-	uint32_t width;		/* Console.Width, pixels */
+	uint32_t width;  /* Console.Width, pixels */
 	uint32_t height;
-	struct frame next;	/* told by display_server_scanout; memory NULL: nothing */
-	struct frame shown;	/* next, as of the last update: what listeners get */
+	struct frame next; /* told by display_server_scanout; memory NULL: nothing */
+	struct frame shown; /* next, as of the last update: what listeners get */
 	struct cursor cursor;
 };
 
@@ -56,7 +56,7 @@ struct display_server {
 	bool settling;
 	unsigned peer_count;
 	unsigned listener_count; /* without those that are closing */
-	unsigned ready_count;	 /* of these, the ones that can be sent pictures */
+	unsigned ready_count;  /* of these, the ones that can be sent pictures */
 	unsigned living; /* acceptors, peers and listeners with open handles */
 	bool destroying;
 	void (*destroyed)(void *data);

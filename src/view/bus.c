@@ -48,9 +48,9 @@ struct view_bus {
 	struct frame source;
 	struct letter stop;
 
-	pthread_mutex_t lock;	/* guards what follows; never held over a call that can block */
+	pthread_mutex_t lock; /* guards what follows; never held over a call that can block */
 	pthread_cond_t changed;
-	bool pending;		/* something to take */
+	bool pending;  /* something to take */
 	struct view_event next;
 	uint64_t dropped;
 };

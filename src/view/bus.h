@@ -23,23 +23,23 @@ struct view_cursor {
 	int32_t hot_x;
 	int32_t hot_y;
 	bool visible;
-	uint32_t *pixels;	/* ARGB8888; owned by whoever has the struct */
+	uint32_t *pixels; /* ARGB8888; owned by whoever has the struct */
 };
 
 /* What happened since the last take. */
 struct view_event {
 	bool has_update;
-	struct frame frame;		/* with a reference, when has_update */
-	struct view_update *update;	/* to be answered */
+	struct frame frame;  /* with a reference, when has_update */
+	struct view_update *update; /* to be answered */
 	uint64_t arrived_ns;
-	bool disabled;			/* nothing is shown any more (before has_update, if both) */
+	bool disabled;   /* nothing is shown any more (before has_update, if both) */
 	bool has_cursor;
 	struct view_cursor cursor;
-	bool quit;			/* SIGINT or SIGTERM; stays true */
-	unsigned captures;		/* SIGUSR1s */
-	unsigned restarts;		/* SIGUSR2s */
-	bool connected;			/* to a server, at some time; stays true */
-	int gone;			/* the server is: negative errno; stays; 0 while it is there */
+	bool quit;   /* SIGINT or SIGTERM; stays true */
+	unsigned captures;  /* SIGUSR1s */
+	unsigned restarts;  /* SIGUSR2s */
+	bool connected;   /* to a server, at some time; stays true */
+	int gone;   /* the server is: negative errno; stays; 0 while it is there */
 };
 
 struct view_bus_options {

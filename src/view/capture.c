@@ -12,9 +12,8 @@
 
 static bool read_back(struct vk *vk, const struct picture *picture, struct vk_host_buffer *buffer)
 {
-	const VkBufferImageCopy region = {
-		.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
-		.imageExtent = {picture->width, picture->height, 1}};
+	const VkBufferImageCopy region = {.imageSubresource = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1},
+					  .imageExtent = {picture->width, picture->height, 1}};
 	const VkMemoryBarrier visible = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
 					 .srcAccessMask = VK_ACCESS_TRANSFER_WRITE_BIT,
 					 .dstAccessMask = VK_ACCESS_HOST_READ_BIT};

@@ -22,13 +22,13 @@ struct view {
 	struct view_bus *bus;
 	struct source_cache sources;
 	struct stats stats;
-	struct frame shown;	/* with a reference; memory NULL while nothing is shown */
-	uint32_t width;		/* of the last picture, also when nothing is shown any more */
+	struct frame shown; /* with a reference; memory NULL while nothing is shown */
+	uint32_t width;  /* of the last picture, also when nothing is shown any more */
 	uint32_t height;
 	const struct format *format;
 	uint64_t dropped_before; /* counts when the figures last began, see restart() */
 	uint64_t copied_before;
-	bool captured;		/* at --screenshot-at: no other one at the end */
+	bool captured;  /* at --screenshot-at: no other one at the end */
 	bool done;
 	bool failed;
 };

@@ -29,8 +29,9 @@ static int check(struct view_options *options)
 {
 	enum log_level level;
 	if (!log_parse_level(options->log, &level)) {
-		fprintf(stderr, "hesper-view: --log cannot be '%s'; it is error, warn, info or "
-				"debug\n",
+		fprintf(stderr,
+			"hesper-view: --log cannot be '%s'; it is error, warn, info or "
+			"debug\n",
 			options->log);
 		return -EINVAL;
 	}
@@ -63,14 +64,14 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		 "Exit after N presented frames; 0: do not", 0, 0},
 		{"summary", 0, OPTION_STRING, &options->summary, "FILE.json",
 		 "Write what was measured here at the end", 0, 0},
-		{"title", 0, OPTION_STRING, &options->title, "TEXT", "First words of the title",
-		 0, 0},
-		{"log", 0, OPTION_STRING, &options->log, "LEVEL",
-		 "error, warn, info or debug", 0, 0},
+		{"title", 0, OPTION_STRING, &options->title, "TEXT", "First words of the title", 0,
+		 0},
+		{"log", 0, OPTION_STRING, &options->log, "LEVEL", "error, warn, info or debug", 0,
+		 0},
 		{"wait", 0, OPTION_UINT, &options->wait_s, "SECONDS",
 		 "Wait so long for the socket to be there", 0, 86400},
-		{"size", 0, OPTION_SIZE, &options->size, "WIDTHxHEIGHT",
-		 "First size of the window", 1, 16384},
+		{"size", 0, OPTION_SIZE, &options->size, "WIDTHxHEIGHT", "First size of the window",
+		 1, 16384},
 		{"scale", 0, OPTION_CHOICE, &options->scale, "fit|1:1",
 		 "How the picture fills the window", 0, 0},
 		{"status-fd", 0, OPTION_UINT, &options->status_fd, "N",
@@ -83,7 +84,8 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 	static const char *const notes[] = {
 		"Exits 0 when the window is closed, on SIGINT or SIGTERM, after --frames, or when "
 		"the server goes after it showed something; else 1.",
-		"SIGUSR2 begins the figures of --summary anew, and the count of --screenshot-at and "
+		"SIGUSR2 begins the figures of --summary anew, and the count of --screenshot-at "
+		"and "
 		"--frames.",
 		"HESPER_VALIDATE=1 runs under the Khronos validation layer and counts its messages "
 		"in the summary.",

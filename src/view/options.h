@@ -9,8 +9,8 @@
 #include "util/options.h"
 
 enum view_scale {
-	VIEW_SCALE_FIT,		/* as large as the window allows, aspect ratio kept */
-	VIEW_SCALE_ONE,		/* one guest pixel is one window pixel */
+	VIEW_SCALE_FIT,  /* as large as the window allows, aspect ratio kept */
+	VIEW_SCALE_ONE,  /* one guest pixel is one window pixel */
 };
 
 #define VIEW_ANY_DEVICE UINT32_MAX
@@ -20,18 +20,18 @@ struct view_options {
 	const char *socket;
 	uint32_t console;
 	bool headless;
-	const char *screenshot;		/* NULL: none */
-	uint32_t screenshot_at;		/* presented frame number, from 1; 0: the last one */
-	uint32_t frames;		/* exit after as many; 0: no end */
-	const char *summary;		/* NULL: none */
+	const char *screenshot;  /* NULL: none */
+	uint32_t screenshot_at;  /* presented frame number, from 1; 0: the last one */
+	uint32_t frames;  /* exit after as many; 0: no end */
+	const char *summary;  /* NULL: none */
 	const char *title;
-	const char *log;		/* a level's name */
-	uint32_t wait_s;		/* for the socket to be there */
-	struct option_size size;	/* of the window; 0: that of the first picture */
-	uint32_t scale;			/* enum view_scale */
-	uint32_t status_fd;		/* 0: none */
-	const char *device_text;	/* as given, or NULL */
-	uint32_t device;		/* index as listed, or VIEW_ANY_DEVICE */
+	const char *log;  /* a level's name */
+	uint32_t wait_s;  /* for the socket to be there */
+	struct option_size size; /* of the window; 0: that of the first picture */
+	uint32_t scale;   /* enum view_scale */
+	uint32_t status_fd;  /* 0: none */
+	const char *device_text; /* as given, or NULL */
+	uint32_t device;  /* index as listed, or VIEW_ANY_DEVICE */
 	bool list_devices;
 };
 

@@ -8,8 +8,8 @@ static bool allocate(struct vk *vk, struct picture *picture)
 {
 	VkMemoryRequirements needs;
 	vkGetImageMemoryRequirements(vk->device, picture->image, &needs);
-	uint32_t type = vk_memory_type(vk, needs.memoryTypeBits,
-				       VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
+	uint32_t type =
+		vk_memory_type(vk, needs.memoryTypeBits, VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT);
 	if (type == UINT32_MAX) {
 		type = vk_memory_type(vk, needs.memoryTypeBits, 0);
 	}
@@ -121,10 +121,9 @@ static bool make_layout(struct vk *vk, struct converter *converter)
 
 static bool make_pipeline(struct vk *vk, struct converter *converter)
 {
-	const VkShaderModuleCreateInfo code = {
-		.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
-		.codeSize = sizeof(swizzle_comp),
-		.pCode = swizzle_comp};
+	const VkShaderModuleCreateInfo code = {.sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO,
+					       .codeSize = sizeof(swizzle_comp),
+					       .pCode = swizzle_comp};
 	VkShaderModule module;
 	if (!vk_ok(vkCreateShaderModule(vk->device, &code, NULL, &module),
 		   "vkCreateShaderModule")) {

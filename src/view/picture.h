@@ -13,11 +13,11 @@
  * byte the alpha means nothing. Main thread.
  */
 struct picture {
-	VkImage image;		/* in vk_use_copied_from once it was drawn */
+	VkImage image;  /* in vk_use_copied_from once it was drawn */
 	VkDeviceMemory memory;
-	VkImageView view;	/* for storing into it; only where a format needs that */
+	VkImageView view; /* for storing into it; only where a format needs that */
 	VkFormat vk_format;
-	const struct format *format;	/* the guest's */
+	const struct format *format; /* the guest's */
 	uint32_t width;
 	uint32_t height;
 };
@@ -31,7 +31,7 @@ struct converter {
 	VkPipeline pipeline;
 	VkDescriptorPool pool;
 	VkDescriptorSet set;
-	struct picture raw;	/* the bytes as they are */
+	struct picture raw; /* the bytes as they are */
 };
 
 /*

@@ -10,9 +10,9 @@
 
 /* Where a picture goes in a window. */
 struct placement {
-	struct rect part;	/* of the picture that is seen */
-	struct rect area;	/* of the window that it fills; the rest is black */
-	bool scaled;		/* part and area differ in size */
+	struct rect part; /* of the picture that is seen */
+	struct rect area; /* of the window that it fills; the rest is black */
+	bool scaled;  /* part and area differ in size */
 };
 
 /* All sizes in pixels, none 0. */

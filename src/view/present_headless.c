@@ -25,8 +25,7 @@ static enum presenter_result show(struct presenter *presenter, struct source *so
 	struct vk *vk = headless->vk;
 	struct picture *picture = &headless->ring[headless->next];
 	headless->last = headless->last == picture ? NULL : headless->last;
-	if (!vk_begin(vk) ||
-	    !picture_record(vk, &headless->converter, picture, source, frame) ||
+	if (!vk_begin(vk) || !picture_record(vk, &headless->converter, picture, source, frame) ||
 	    !vk_submit_and_wait(vk, VK_NULL_HANDLE, VK_NULL_HANDLE)) {
 		return PRESENTER_FAILED;
 	}

@@ -41,9 +41,9 @@ struct window {
 	bool closed;
 	bool redraw;
 	SDL_Cursor *cursor;
-	xcb_connection_t *x11;	/* Vulkan's own; see create_surface */
+	xcb_connection_t *x11; /* Vulkan's own; see create_surface */
 	Uint32 wake_event;
-	_Atomic bool woken;	/* an event of ours is in SDL's queue */
+	_Atomic bool woken; /* an event of ours is in SDL's queue */
 };
 
 static void clear(struct window *window, VkImage image)
@@ -78,8 +78,8 @@ static void blit(struct window *window, const struct placement *placement, VkIma
 static void fit_to(struct window *window, uint32_t width, uint32_t height)
 {
 	SDL_Rect room;
-	if (SDL_GetDisplayUsableBounds(SDL_GetDisplayForWindow(window->sdl), &room) &&
-	    room.w > 0 && room.h > 0 && (width > (uint32_t)room.w || height > (uint32_t)room.h)) {
+	if (SDL_GetDisplayUsableBounds(SDL_GetDisplayForWindow(window->sdl), &room) && room.w > 0 &&
+	    room.h > 0 && (width > (uint32_t)room.w || height > (uint32_t)room.h)) {
 		struct placement most = placement_of(width, height, (uint32_t)room.w,
 						     (uint32_t)room.h, VIEW_SCALE_FIT);
 		width = most.area.width;
@@ -133,9 +133,9 @@ static bool record(struct window *window, struct source *source, const struct fr
 {
 	struct vk *vk = window->vk;
 	const struct swapchain *swapchain = &window->swapchain;
-	struct placement placement = placement_of(frame->width, frame->height,
-						  swapchain->extent.width, swapchain->extent.height,
-						  (enum view_scale)window->options->scale);
+	struct placement placement =
+		placement_of(frame->width, frame->height, swapchain->extent.width,
+			     swapchain->extent.height, (enum view_scale)window->options->scale);
 	bool direct = !placement.scaled && frame->format->identity &&
 		      (VkFormat)frame->format->vulkan == swapchain->format &&
 		      window->options->screenshot == NULL;
@@ -265,10 +265,9 @@ static void status(struct presenter *presenter, uint32_t width, uint32_t height,
 
 static void set_shape(struct window *window, const struct view_cursor *cursor)
 {
-	SDL_Surface *surface =
-		SDL_CreateSurfaceFrom((int)cursor->width, (int)cursor->height,
-				      SDL_PIXELFORMAT_ARGB8888, cursor->pixels,
-				      (int)cursor->width * 4);
+	SDL_Surface *surface = SDL_CreateSurfaceFrom((int)cursor->width, (int)cursor->height,
+						     SDL_PIXELFORMAT_ARGB8888, cursor->pixels,
+						     (int)cursor->width * 4);
 	int x = SDL_clamp(cursor->hot_x, 0, (int)cursor->width - 1);
 	int y = SDL_clamp(cursor->hot_y, 0, (int)cursor->height - 1);
 	SDL_Cursor *shape = surface != NULL ? SDL_CreateColorCursor(surface, x, y) : NULL;
@@ -358,10 +357,10 @@ static bool open_window(struct window *window)
 		return false;
 	}
 	const struct option_size *size = &window->options->size;
-	window->sdl = SDL_CreateWindow(window->options->title,
-				       size->width != 0 ? (int)size->width : 1280,
-				       size->height != 0 ? (int)size->height : 800,
-				       SDL_WINDOW_VULKAN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_HIDDEN);
+	window->sdl =
+		SDL_CreateWindow(window->options->title, size->width != 0 ? (int)size->width : 1280,
+				 size->height != 0 ? (int)size->height : 800,
+				 SDL_WINDOW_VULKAN | SDL_WINDOW_RESIZABLE | SDL_WINDOW_HIDDEN);
 	if (window->sdl == NULL) {
 		log_error("no window: %s", SDL_GetError());
 		return false;

@@ -12,7 +12,7 @@ enum presenter_result {
 	PRESENTER_SHOWN,
 	/* The GPU did not read the picture: nothing can be shown now, a later frame may be. */
 	PRESENTER_SKIPPED,
-	PRESENTER_FAILED,	/* said in the log; the viewer cannot go on */
+	PRESENTER_FAILED, /* said in the log; the viewer cannot go on */
 };
 
 struct presenter;

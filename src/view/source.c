@@ -110,7 +110,7 @@ struct source *source_cache_get(struct source_cache *cache, const struct frame *
 	}
 	struct source *found = NULL;
 	struct list *item;
-	list_for_each(item, &cache->sources) {
+	list_for_each (item, &cache->sources) {
 		struct source *source = container_of(item, struct source, link);
 		if (matches(source, &stat, frame)) {
 			found = source;
@@ -167,8 +167,8 @@ static void take_buffer(struct vk *vk, const struct source *source, bool back)
 		.dstQueueFamilyIndex = back ? theirs : ours,
 		.buffer = source->buffer,
 		.size = VK_WHOLE_SIZE};
-	VkPipelineStageFlags outside = foreign ? VK_PIPELINE_STAGE_TRANSFER_BIT
-					       : VK_PIPELINE_STAGE_HOST_BIT;
+	VkPipelineStageFlags outside =
+		foreign ? VK_PIPELINE_STAGE_TRANSFER_BIT : VK_PIPELINE_STAGE_HOST_BIT;
 	if (back && !foreign) {
 		return;
 	}
@@ -200,12 +200,11 @@ void source_record(struct vk *vk, const struct source *source, const struct rect
 	const VkImageSubresourceLayers colour = {VK_IMAGE_ASPECT_COLOR_BIT, 0, 0, 1};
 	const VkExtent3D extent = {part->width, part->height, 1};
 	if (source->image != VK_NULL_HANDLE) {
-		const VkImageCopy region = {
-			.srcSubresource = colour,
-			.srcOffset = {(int32_t)part->x, (int32_t)part->y, 0},
-			.dstSubresource = colour,
-			.dstOffset = {x, y, 0},
-			.extent = extent};
+		const VkImageCopy region = {.srcSubresource = colour,
+					    .srcOffset = {(int32_t)part->x, (int32_t)part->y, 0},
+					    .dstSubresource = colour,
+					    .dstOffset = {x, y, 0},
+					    .extent = extent};
 		take_image(vk, source, false);
 		vkCmdCopyImage(vk->commands, source->image, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL,
 			       target, VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region);

@@ -14,9 +14,9 @@
 /* How the GPU gets at a guest's picture. */
 enum source_path {
 	SOURCE_NONE,
-	SOURCE_HOST_MEMORY,	/* its pages, imported as a host pointer */
-	SOURCE_DMA_BUF,		/* its dma-buf, imported */
-	SOURCE_COPY,		/* a copy that the CPU makes of each frame: counted, warned about */
+	SOURCE_HOST_MEMORY, /* its pages, imported as a host pointer */
+	SOURCE_DMA_BUF,  /* its dma-buf, imported */
+	SOURCE_COPY,  /* a copy that the CPU makes of each frame: counted, warned about */
 };
 
 /* "host-memory", "dma-buf", "copy" or "none". */
@@ -31,17 +31,17 @@ struct source {
 	/* The key. The import keeps the inode alive, so its number cannot come to mean another. */
 	dev_t device;
 	ino_t inode;
-	struct frame shape;	/* its memory pointer is not used */
+	struct frame shape; /* its memory pointer is not used */
 
 	enum source_path path;
 	VkBuffer buffer;
 	VkImage image;
 	VkDeviceMemory memory;
-	VkDeviceSize first;	/* bytes from the buffer's start to the first pixel */
-	uint32_t stride;	/* bytes from row to row in the buffer */
-	void *mapping;		/* of the fd; SOURCE_HOST_MEMORY and SOURCE_COPY */
+	VkDeviceSize first; /* bytes from the buffer's start to the first pixel */
+	uint32_t stride; /* bytes from row to row in the buffer */
+	void *mapping; /* of the fd; SOURCE_HOST_MEMORY and SOURCE_COPY */
 	size_t mapping_size;
-	size_t mapping_first;	/* bytes from the mapping to the first pixel */
+	size_t mapping_first; /* bytes from the mapping to the first pixel */
 	struct vk_host_buffer staging; /* SOURCE_COPY */
 };
 
@@ -51,7 +51,7 @@ struct source_cache {
 	struct list sources;
 	unsigned count;
 	bool warned;
-	enum source_path worst;	/* of all that were ever shown: SOURCE_COPY if any was copied */
+	enum source_path worst; /* of all that were ever shown: SOURCE_COPY if any was copied */
 };
 
 #define SOURCE_CACHE_MAX 16

@@ -45,8 +45,8 @@ static bool map(struct source *source, const struct frame *frame, uint64_t align
 	char *at = (char *)round_up((uintptr_t)room, unit);
 	int fd = frame->memory->fd;
 	/* Drivers pin host pages for writing, so they must be writable where that is allowed. */
-	char *mapped = mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-			    (off_t)start);
+	char *mapped =
+		mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, (off_t)start);
 	if (mapped == MAP_FAILED) {
 		mapped = mmap(at, size, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)start);
 	}
@@ -156,19 +156,17 @@ static bool import_fd(struct vk *vk, struct source *source, const struct frame *
 {
 	const VkExternalMemoryHandleTypeFlagBits handle =
 		VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT;
-	VkMemoryFdPropertiesKHR properties = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_FD_PROPERTIES_KHR};
+	VkMemoryFdPropertiesKHR properties = {.sType = VK_STRUCTURE_TYPE_MEMORY_FD_PROPERTIES_KHR};
 	int fd = fd_dup(frame->memory->fd);
-	if (fd < 0 ||
-	    vk->get_fd_properties(vk->device, handle, fd, &properties) != VK_SUCCESS) {
+	if (fd < 0 || vk->get_fd_properties(vk->device, handle, fd, &properties) != VK_SUCCESS) {
 		fd_close(&fd);
 		return false;
 	}
-	const VkImportMemoryFdInfoKHR import = {
-		.sType = VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
-		.pNext = dedicated,
-		.handleType = handle,
-		.fd = fd};
+	const VkImportMemoryFdInfoKHR import = {.sType =
+							VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR,
+						.pNext = dedicated,
+						.handleType = handle,
+						.fd = fd};
 	if (!allocate(vk, source, &import, frame->memory->size,
 		      type_bits & properties.memoryTypeBits)) {
 		fd_close(&fd);
@@ -221,8 +219,8 @@ static bool image_importable(struct vk *vk, const struct frame *frame, bool *ded
 		.usage = VK_IMAGE_USAGE_TRANSFER_SRC_BIT};
 	VkExternalImageFormatProperties importing = {
 		.sType = VK_STRUCTURE_TYPE_EXTERNAL_IMAGE_FORMAT_PROPERTIES};
-	VkImageFormatProperties2 properties = {
-		.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2, .pNext = &importing};
+	VkImageFormatProperties2 properties = {.sType = VK_STRUCTURE_TYPE_IMAGE_FORMAT_PROPERTIES_2,
+					       .pNext = &importing};
 	if (vkGetPhysicalDeviceImageFormatProperties2(vk->physical, &info, &properties) !=
 	    VK_SUCCESS) {
 		return false;
@@ -271,8 +269,7 @@ bool source_import_dma_buf_image(struct vk *vk, struct source *source, const str
 	VkMemoryRequirements needs;
 	vkGetImageMemoryRequirements(vk->device, source->image, &needs);
 	const VkMemoryDedicatedAllocateInfo alone = {
-		.sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO,
-		.image = source->image};
+		.sType = VK_STRUCTURE_TYPE_MEMORY_DEDICATED_ALLOCATE_INFO, .image = source->image};
 	if (needs.size > frame->memory->size ||
 	    !import_fd(vk, source, frame, needs.memoryTypeBits, dedicated ? &alone : NULL) ||
 	    vkBindImageMemory(vk->device, source->image, source->memory, 0) != VK_SUCCESS) {
@@ -288,8 +285,8 @@ bool source_make_copy(struct vk *vk, struct source *source, const struct frame *
 	source->stride = frame->width * FORMAT_PIXEL_BYTES;
 	source->first = 0;
 	VkDeviceSize size = (VkDeviceSize)source->stride * frame->height;
-	if (!map(source, frame, 1) || !vk_host_buffer_init(vk, &source->staging, size,
-							   VK_BUFFER_USAGE_TRANSFER_SRC_BIT)) {
+	if (!map(source, frame, 1) ||
+	    !vk_host_buffer_init(vk, &source->staging, size, VK_BUFFER_USAGE_TRANSFER_SRC_BIT)) {
 		source_free(vk, source);
 		log_error("a picture of %ux%u can neither be imported nor copied", frame->width,
 			  frame->height);

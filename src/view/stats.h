@@ -20,11 +20,11 @@ struct stats_times {
 /* Main thread. All times are CLOCK_MONOTONIC ns. */
 struct stats {
 	uint64_t presented;
-	uint64_t first_ns;		/* first present */
-	uint64_t last_ns;		/* last present */
-	struct stats_times intervals;	/* from one present to the next */
-	struct stats_times latencies;	/* from an update's arrival until the GPU has read it */
-	uint64_t window_start_ns;	/* of the live figure */
+	uint64_t first_ns;  /* first present */
+	uint64_t last_ns;  /* last present */
+	struct stats_times intervals; /* from one present to the next */
+	struct stats_times latencies; /* from an update's arrival until the GPU has read it */
+	uint64_t window_start_ns; /* of the live figure */
 	uint64_t window_presented;
 	double live_fps;
 };

@@ -12,9 +12,9 @@ struct summary {
 	const struct stats *stats;
 	const struct vk *vk;
 	uint64_t dropped;
-	uint64_t copied;	/* bytes of pixels that the CPU copied */
+	uint64_t copied; /* bytes of pixels that the CPU copied */
 	enum source_path path;
-	uint32_t width;		/* of the last picture; 0: there was none */
+	uint32_t width;  /* of the last picture; 0: there was none */
 	uint32_t height;
 	const struct format *format;
 };

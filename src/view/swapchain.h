@@ -12,21 +12,21 @@
 /* vk->surface's images. Main thread. A window's size changes are states here, not errors. */
 struct swapchain {
 	struct vk *vk;
-	VkSwapchainKHR handle;	/* VK_NULL_HANDLE until the first acquire */
+	VkSwapchainKHR handle; /* VK_NULL_HANDLE until the first acquire */
 	VkFormat format;
 	VkExtent2D extent;
 	uint32_t count;
 	VkImage images[SWAPCHAIN_MAX_IMAGES];
 	VkSemaphore drawn[SWAPCHAIN_MAX_IMAGES];
 	VkSemaphore acquired;
-	bool stale;		/* out of date: the next acquire makes another one */
+	bool stale;  /* out of date: the next acquire makes another one */
 };
 
 enum swapchain_result {
 	SWAPCHAIN_READY,
-	SWAPCHAIN_NO_AREA,	/* the window has none, e.g. it is minimized */
-	SWAPCHAIN_TIMEOUT,	/* the display keeps all images, e.g. the window is covered */
-	SWAPCHAIN_FAILED,	/* said in the log */
+	SWAPCHAIN_NO_AREA, /* the window has none, e.g. it is minimized */
+	SWAPCHAIN_TIMEOUT, /* the display keeps all images, e.g. the window is covered */
+	SWAPCHAIN_FAILED, /* said in the log */
 };
 
 /*

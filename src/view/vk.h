@@ -17,7 +17,7 @@ struct vk {
 	VkDebugUtilsMessengerEXT messenger;
 	_Atomic uint32_t validation_messages;
 	bool validating;
-	VkSurfaceKHR surface;		/* owned; VK_NULL_HANDLE when headless */
+	VkSurfaceKHR surface;  /* owned; VK_NULL_HANDLE when headless */
 	VkPhysicalDevice physical;
 	VkPhysicalDeviceProperties properties;
 	char driver[VK_MAX_DRIVER_NAME_SIZE + VK_MAX_DRIVER_INFO_SIZE + 2];
@@ -29,11 +29,11 @@ struct vk {
 	VkCommandBuffer commands;
 	VkFence fence;
 
-	bool host_import;		/* VK_EXT_external_memory_host */
+	bool host_import;  /* VK_EXT_external_memory_host */
 	VkDeviceSize host_alignment;
-	bool dma_buf_import;		/* VK_EXT_external_memory_dma_buf */
-	bool dma_buf_images;		/* … and VK_EXT_image_drm_format_modifier */
-	bool foreign_queues;		/* VK_EXT_queue_family_foreign */
+	bool dma_buf_import;  /* VK_EXT_external_memory_dma_buf */
+	bool dma_buf_images;  /* … and VK_EXT_image_drm_format_modifier */
+	bool foreign_queues;  /* VK_EXT_queue_family_foreign */
 	PFN_vkGetMemoryHostPointerPropertiesEXT get_host_pointer_properties;
 	PFN_vkGetMemoryFdPropertiesKHR get_fd_properties;
 };

@@ -245,11 +245,10 @@ static bool create_device(struct vk *vk)
 {
 	const char *names[MAX_EXTENSIONS];
 	const float priority = 1.0f;
-	const VkDeviceQueueCreateInfo queue = {
-		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
-		.queueFamilyIndex = vk->family,
-		.queueCount = 1,
-		.pQueuePriorities = &priority};
+	const VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+					       .queueFamilyIndex = vk->family,
+					       .queueCount = 1,
+					       .pQueuePriorities = &priority};
 	VkDeviceCreateInfo create = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
 				     .queueCreateInfoCount = 1,
 				     .pQueueCreateInfos = &queue,

@@ -28,7 +28,7 @@ struct fake {
 	struct memory *memory[MAX_BUFFERS];
 	struct frame frames[MAX_BUFFERS];
 	bool free_again[MAX_BUFFERS];
-	uint32_t number;	/* of the next picture */
+	uint32_t number; /* of the next picture */
 	unsigned listeners;
 };
 

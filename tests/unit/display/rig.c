@@ -151,8 +151,8 @@ static void viewer_disable(void *data)
 	((struct viewer *)data)->disables++;
 }
 
-static void viewer_cursor(void *data, uint32_t width, uint32_t height, int32_t hot_x,
-			  int32_t hot_y, const uint32_t *pixels)
+static void viewer_cursor(void *data, uint32_t width, uint32_t height, int32_t hot_x, int32_t hot_y,
+			  const uint32_t *pixels)
 {
 	struct viewer *viewer = data;
 	viewer->cursors++;
@@ -225,8 +225,8 @@ static void keep_data(struct stranger *stranger, sd_bus_message *call, const cha
 	const void *bytes;
 	assert_true(sd_bus_message_skip(call, before) >= 0);
 	assert_true(sd_bus_message_read_array(call, 'y', &bytes, &stranger->size) >= 0);
-	size_t kept = stranger->size < sizeof(stranger->data) ? stranger->size
-							      : sizeof(stranger->data);
+	size_t kept =
+		stranger->size < sizeof(stranger->data) ? stranger->size : sizeof(stranger->data);
 	memcpy(stranger->data, bytes, kept);
 }
 

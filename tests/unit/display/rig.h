@@ -22,11 +22,11 @@ struct rig {
 	uv_timer_t guard;
 	bool expired;
 	struct display_server *server;
-	unsigned listeners;	/* as told by the server */
+	unsigned listeners; /* as told by the server */
 	unsigned ui_infos;
 	uint32_t ui_info[4];
 	bool destroyed;
-	int fds;		/* open before the rig was made */
+	int fds;  /* open before the rig was made */
 };
 
 int open_fds(void);
@@ -57,14 +57,14 @@ void on_released(void *data);
 #define VIEWER_MAX_PENDING 16
 struct viewer {
 	struct display_client *client;
-	bool answer;	/* at once */
+	bool answer; /* at once */
 	unsigned scanouts;
 	unsigned updates;
 	unsigned disables;
 	unsigned cursors;
 	unsigned mouse_sets;
 	bool mouse_visible;
-	struct frame frame;	/* with a reference */
+	struct frame frame; /* with a reference */
 	struct rect rect;
 	struct display_update *pending[VIEWER_MAX_PENDING];
 	unsigned pending_count;
@@ -83,14 +83,14 @@ void viewer_connect(struct rig *rig, struct viewer *viewer, int fd, unsigned hea
 struct stranger {
 	struct bus_loop main;
 	struct bus_loop listener;
-	const char *const *interfaces;	/* NULL-terminated; NULL: has no such property */
-	bool refuses_sources;		/* answers Scanout* by fd with an error */
-	bool silent;			/* answers nothing but questions about properties */
+	const char *const *interfaces; /* NULL-terminated; NULL: has no such property */
+	bool refuses_sources;  /* answers Scanout* by fd with an error */
+	bool silent;   /* answers nothing but questions about properties */
 	char calls[STRANGER_MAX_CALLS][24];
 	unsigned count;
-	uint8_t data[4096];		/* of the last Scanout or Update with bytes */
+	uint8_t data[4096];  /* of the last Scanout or Update with bytes */
 	size_t size;
-	int error;			/* errno of the answer to the last stranger_call, or 0 */
+	int error;   /* errno of the answer to the last stranger_call, or 0 */
 	unsigned answers;
 	char error_name[64];
 	unsigned gone;

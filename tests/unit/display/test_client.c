@@ -151,9 +151,14 @@ static void test_updates_inside(void **state)
 		int32_t rect[4];
 		bool good;
 	} cases[] = {
-		{{0, 0, 16, 8}, true},	 {{15, 7, 1, 1}, true}, {{0, 0, 17, 8}, false},
-		{{-1, 0, 4, 4}, false},	 {{0, -1, 4, 4}, false}, {{0, 0, 0, 4}, false},
-		{{0, 0, 4, -4}, false},	 {{16, 0, 1, 1}, false},
+		{{0, 0, 16, 8}, true},
+		{{15, 7, 1, 1}, true},
+		{{0, 0, 17, 8}, false},
+		{{-1, 0, 4, 4}, false},
+		{{0, -1, 4, 4}, false},
+		{{0, 0, 0, 4}, false},
+		{{0, 0, 4, -4}, false},
+		{{16, 0, 1, 1}, false},
 		{{INT32_MAX, 0, INT32_MAX, 1}, false},
 	};
 	struct rig rig;
@@ -210,8 +215,8 @@ static void test_dma_bufs(void **state)
 	CALL(&foreign, DISPLAY_LISTENER, "ScanoutDMABUF", "huuuutb", fd, 16, 8, 64,
 	     DRM_FORMAT_XRGB8888, DRM_FORMAT_MOD_LINEAR, 1);
 	assert_false(taken(&rig, &foreign));
-	CALL(&foreign, DISPLAY_LISTENER, "ScanoutDMABUF", "huuuutb", fd, 16, 8, 64,
-	     DRM_FORMAT_NV12, DRM_FORMAT_MOD_LINEAR, 0);
+	CALL(&foreign, DISPLAY_LISTENER, "ScanoutDMABUF", "huuuutb", fd, 16, 8, 64, DRM_FORMAT_NV12,
+	     DRM_FORMAT_MOD_LINEAR, 0);
 	assert_false(taken(&rig, &foreign));
 	/* With an offset, and a part of a larger buffer. */
 	CALL(&foreign, DISPLAY_LISTENER_DMABUF2, "ScanoutDMABUF2", "ahuuuuauauuuuutb", 1, fd, 3, 2,
@@ -224,8 +229,8 @@ static void test_dma_bufs(void **state)
 	     16, 8, 1, 4096, 1, 128, 1, DRM_FORMAT_ABGR8888, 32, 16, DRM_FORMAT_MOD_LINEAR, 0);
 	assert_false(taken(&rig, &foreign)); /* beyond the right edge */
 	CALL(&foreign, DISPLAY_LISTENER_DMABUF2, "ScanoutDMABUF2", "ahuuuuauauuuuutb", 2, fd, fd, 0,
-	     0, 16, 8, 2, 0, 4096, 2, 64, 64, 2, DRM_FORMAT_ABGR8888, 16, 8,
-	     DRM_FORMAT_MOD_LINEAR, 0);
+	     0, 16, 8, 2, 0, 4096, 2, 64, 64, 2, DRM_FORMAT_ABGR8888, 16, 8, DRM_FORMAT_MOD_LINEAR,
+	     0);
 	assert_false(taken(&rig, &foreign)); /* two planes */
 	CALL(&foreign, DISPLAY_LISTENER_DMABUF2, "ScanoutDMABUF2", "ahuuuuauauuuuutb", 0, 0, 0, 16,
 	     8, 0, 0, 1, DRM_FORMAT_ABGR8888, 16, 8, DRM_FORMAT_MOD_LINEAR, 0);
@@ -256,15 +261,14 @@ static void test_bytes(void **state)
 		size_t size;
 		bool good;
 	} cases[] = {
-		{"Update", 1, 1, 4, 4, false},	    /* before a picture */
-		{"Scanout", 4, 3, 16, 44, false},   /* too few bytes */
-		{"Scanout", 4, 3, 12, 48, false},   /* rows overlap */
-		{"Scanout", 4, 3, 16, 48, true},    /* right */
-		{"Scanout", 3, 3, 16, 44, true},    /* rows of a wider picture */
-		{"Update", 3, 3, 16, 44, true},
-		{"Update", 2, 1, 8, 8, true},
-		{"Update", 4, 1, 16, 16, false},    /* wider than the picture */
-		{"Update", 2, 1, 8, 4, false},	    /* too few bytes */
+		{"Update", 1, 1, 4, 4, false}, /* before a picture */
+		{"Scanout", 4, 3, 16, 44, false}, /* too few bytes */
+		{"Scanout", 4, 3, 12, 48, false}, /* rows overlap */
+		{"Scanout", 4, 3, 16, 48, true}, /* right */
+		{"Scanout", 3, 3, 16, 44, true}, /* rows of a wider picture */
+		{"Update", 3, 3, 16, 44, true},   {"Update", 2, 1, 8, 8, true},
+		{"Update", 4, 1, 16, 16, false}, /* wider than the picture */
+		{"Update", 2, 1, 8, 4, false}, /* too few bytes */
 	};
 	uint64_t copied = counter_read(COUNTER_CPU_COPIED_BYTES);
 	uint64_t expected = 0;
@@ -302,8 +306,8 @@ static void test_bytes(void **state)
 						   "Update") >= 0);
 	assert_true(sd_bus_message_append(call, "iiiiuu", 0, 0, 2, 1, 8, PIXMAN_x8r8g8b8) >= 0);
 	assert_true(sd_bus_message_append_array(call, 'y', pixels, 8) >= 0);
-	assert_true(
-		sd_bus_call_async(foreign.listener.bus, NULL, call, on_answer, &foreign, 0) >= 0);
+	assert_true(sd_bus_call_async(foreign.listener.bus, NULL, call, on_answer, &foreign, 0) >=
+		    0);
 	sd_bus_message_unref(call);
 	assert_false(taken(&rig, &foreign));
 	fd_close(&fd);
@@ -318,7 +322,7 @@ static void test_cursor_sizes(void **state)
 		int32_t width;
 		int32_t height;
 		bool good;
-	} cases[] = {{8, 8, true},	{8, 9, false},	{0, 8, false},
+	} cases[] = {{8, 8, true},    {8, 9, false},       {0, 8, false},
 		     {-8, -8, false}, {1 << 20, 1, false}, {INT32_MAX, INT32_MAX, false}};
 	static const uint8_t bytes[8 * 8 * 4];
 	struct rig rig;
@@ -365,8 +369,8 @@ static void test_mute_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_map_numbers), cmocka_unit_test(test_updates_inside),
-		cmocka_unit_test(test_dma_bufs),    cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_map_numbers),  cmocka_unit_test(test_updates_inside),
+		cmocka_unit_test(test_dma_bufs),     cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_cursor_sizes), cmocka_unit_test(test_mute_server),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

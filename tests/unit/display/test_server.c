@@ -494,9 +494,8 @@ static void test_asks_but_does_not_listen(void **state)
 	int servers_end = fd_dup(pair[0]);
 	assert_int_equal(display_server_add_peer(rig.server, pair[0]), 0);
 	struct bus_loop asker;
-	assert_int_equal(bus_loop_init(&asker, &rig.loop, pair[1], BUS_CLIENT,
-				       on_asker_broken, NULL),
-			 0);
+	assert_int_equal(
+		bus_loop_init(&asker, &rig.loop, pair[1], BUS_CLIENT, on_asker_broken, NULL), 0);
 	assert_true(bus_loop_start(&asker) >= 0);
 	rig_until(&rig, sd_bus_is_ready(asker.bus) > 0);
 	uv_prepare_stop(&asker.prepare);
@@ -509,9 +508,9 @@ static void test_asks_but_does_not_listen(void **state)
 	unsigned sent = 0;
 	for (; sent < 20000; sent++) {
 		sd_bus_message *call = NULL;
-		assert_true(sd_bus_message_new_method_call(
-				    asker.bus, &call, NULL, DISPLAY_VM_PATH,
-				    "org.freedesktop.DBus.Introspectable", "Introspect") >= 0);
+		assert_true(sd_bus_message_new_method_call(asker.bus, &call, NULL, DISPLAY_VM_PATH,
+							   "org.freedesktop.DBus.Introspectable",
+							   "Introspect") >= 0);
 		uint64_t cookie; /* asking for it is what makes this a call with an answer */
 		int r = sd_bus_send(asker.bus, call, &cookie);
 		sd_bus_message_unref(call);
@@ -623,9 +622,9 @@ static void test_flips_from_released(void **state)
 	struct rig rig;
 	struct viewer viewer = {.answer = true};
 	rig_init(&rig);
-	struct flipper flipper = {.rig = &rig,
-				  .frames = {frame_make(64, 32, MEMORY_SHM, 0),
-					     frame_make(64, 32, MEMORY_SHM, 0)}};
+	struct flipper flipper = {
+		.rig = &rig,
+		.frames = {frame_make(64, 32, MEMORY_SHM, 0), frame_make(64, 32, MEMORY_SHM, 0)}};
 	viewer_join(&rig, &viewer, 0);
 	rig_until(&rig, rig.listeners == 1);
 	rig_run(&rig, 20);
@@ -698,10 +697,8 @@ static void test_objects(void **state)
 	stranger_connect(&rig, &stranger);
 	assert_true(sd_bus_add_filter(stranger.main.bus, NULL, on_signal, &changed) >= 0);
 	assert_string_equal(ask(&rig, &stranger, DISPLAY_VM_PATH, DISPLAY_VM, "Name").text, "rig");
-	assert_int_equal(ask(&rig, &stranger, DISPLAY_VM_PATH, DISPLAY_VM, "ConsoleIDs").number,
-			 2);
-	assert_string_equal(ask(&rig, &stranger, console, DISPLAY_CONSOLE, "Type").text,
-			    "Graphic");
+	assert_int_equal(ask(&rig, &stranger, DISPLAY_VM_PATH, DISPLAY_VM, "ConsoleIDs").number, 2);
+	assert_string_equal(ask(&rig, &stranger, console, DISPLAY_CONSOLE, "Type").text, "Graphic");
 	assert_int_equal(ask(&rig, &stranger, console, DISPLAY_CONSOLE, "Head").number, 1);
 	assert_int_equal(ask(&rig, &stranger, console, DISPLAY_CONSOLE, "Width").number, 0);
 	display_server_set_size(rig.server, 1, 800, 600);
