@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <hesper/control.h>
+
 /* virtio-gpu: device id, queues and configuration bytes; virtio 1.3, 5.7. */
 #define GPU_DEVICE QEMU_DEVICE ",chardev=gpu,virtio-id=16,num_vqs=2,config_size=24,vq_size=256"
 
@@ -128,7 +130,7 @@ static void add_control(struct builder *builder, const struct qemu_plan *plan)
 	add(builder, "-device");
 	add(builder, "virtio-serial-pci");
 	add(builder, "-device");
-	add(builder, "virtserialport,chardev=control,name=org.hesper.control");
+	add(builder, "virtserialport,chardev=control,name=" HESPER_CONTROL_PORT);
 	add(builder, "-chardev");
 	add(builder, "socket,id=qmp0,fd=%d", plan->qmp_fd);
 	add(builder, "-object");
