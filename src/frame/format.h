@@ -22,15 +22,15 @@ enum format_channel {
  * first letter at the lowest address (virtio 1.4, 5.7.6.8).
  */
 struct format {
-	const char *name;	/* virtio's name without its prefix */
-	uint32_t virtio;	/* enum virtio_gpu_formats */
-	uint32_t fourcc;	/* DRM */
-	uint32_t pixman;	/* pixman_format_code_t on a little-endian host, as org.qemu.Display1 */
-	uint32_t vulkan;	/* VkFormat with the same bytes */
+	const char *name; /* virtio's name without its prefix */
+	uint32_t virtio; /* enum virtio_gpu_formats */
+	uint32_t fourcc; /* DRM */
+	uint32_t pixman; /* pixman_format_code_t on a little-endian host, as org.qemu.Display1 */
+	uint32_t vulkan; /* VkFormat with the same bytes */
 	/* r, g, b, a of the picture, taken from the channels of the VkFormat. */
 	enum format_channel swizzle[4];
-	bool opaque;		/* the fourth byte means nothing */
-	bool identity;		/* a plain copy into a VkFormat image is right but for alpha */
+	bool opaque;  /* the fourth byte means nothing */
+	bool identity;  /* a plain copy into a VkFormat image is right but for alpha */
 };
 
 /* NULL when the number is none of the eight formats. Any thread. */

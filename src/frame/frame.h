@@ -27,12 +27,12 @@ bool rect_intersect(const struct rect *a, const struct rect *b, struct rect *out
  * that is shown: width and height are those of the shown part, stride that of the whole buffer.
  */
 struct frame {
-	struct memory *memory;	/* one reference, owned by whoever owns the frame */
+	struct memory *memory; /* one reference, owned by whoever owns the frame */
 	const struct format *format;
-	uint32_t width;		/* pixels */
-	uint32_t height;	/* pixels */
-	uint32_t stride;	/* bytes from a row to the next, multiple of 4 */
-	uint64_t offset;	/* bytes from the start of memory to the first pixel, multiple of 4 */
+	uint32_t width;  /* pixels */
+	uint32_t height; /* pixels */
+	uint32_t stride; /* bytes from a row to the next, multiple of 4 */
+	uint64_t offset; /* bytes from the start of memory to the first pixel, multiple of 4 */
 };
 
 /*

@@ -67,7 +67,8 @@ void memory_unref(struct memory *memory)
 void *memory_map(struct memory *memory)
 {
 	if (memory->mapping == NULL) {
-		void *at = mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
+		void *at =
+			mmap(NULL, memory->size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd, 0);
 		memory->mapping = at == MAP_FAILED ? NULL : at;
 	}
 	return memory->mapping;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum memory_kind {
-	MEMORY_SHM,	/* memfd: mmap-able, no implicit sync, no dma-buf ioctls */
+	MEMORY_SHM, /* memfd: mmap-able, no implicit sync, no dma-buf ioctls */
 	MEMORY_DMA_BUF,
 };
 
@@ -19,10 +19,10 @@ enum memory_kind {
 struct memory {
 	_Atomic uint32_t refs;
 	enum memory_kind kind;
-	int fd;		/* owned */
-	uint64_t size;	/* bytes */
-	uint64_t id;	/* unique in this process, never 0 */
-	void *mapping;	/* memory_map; NULL until then */
+	int fd;  /* owned */
+	uint64_t size; /* bytes */
+	uint64_t id; /* unique in this process, never 0 */
+	void *mapping; /* memory_map; NULL until then */
 };
 
 /*

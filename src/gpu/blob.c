@@ -30,8 +30,8 @@ static void create_guest_blob(struct gpu_command *command)
 	resource->backing = backing;
 	if (backing.bytes < resource->size) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "%llu bytes of pages for a blob of %llu", (unsigned long long)backing.bytes,
-			     (unsigned long long)resource->size);
+			     "%llu bytes of pages for a blob of %llu",
+			     (unsigned long long)backing.bytes, (unsigned long long)resource->size);
 		resource_drop(command->gpu, resource);
 		return;
 	}
@@ -63,8 +63,8 @@ static void blob_created(void *data, int status, struct memory *memory, uint32_t
 	list_init(&orphans);
 	list_splice(&orphans, &resource->waiters);
 	resource_drop(gpu, resource);
-	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "blob %u: the renderer refused it: %s", id,
-		     strerror(-status));
+	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "blob %u: the renderer refused it: %s",
+		     id, strerror(-status));
 	while (!list_empty(&orphans)) {
 		struct gpu_command *waiting =
 			container_of(orphans.next, struct gpu_command, wait_link);
@@ -81,7 +81,8 @@ static void create_host_blob(struct gpu_command *command)
 	uint32_t context_id = le32toh(request->hdr.ctx_id);
 	struct gpu_context *context = context_find(gpu, context_id);
 	if (context == NULL || context->lost) {
-		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u", context_id);
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u",
+			     context_id);
 		return;
 	}
 	if (le32toh(request->nr_entries) != 0) {
@@ -117,7 +118,8 @@ void blob_create(struct gpu_command *command)
 	uint32_t flags = le32toh(request->blob_flags);
 	if (size == 0 || size % GPU_BLOB_ALIGNMENT != 0 || (flags & ~KNOWN_BLOB_FLAGS) != 0) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "a blob of %llu bytes with flags 0x%x", (unsigned long long)size, flags);
+			     "a blob of %llu bytes with flags 0x%x", (unsigned long long)size,
+			     flags);
 		return;
 	}
 	switch (le32toh(request->blob_mem)) {
@@ -148,14 +150,15 @@ static void blob_mapped(void *data, int status)
 		log_debug("resource %u of context %u is mapped: %llu KiB, flags 0x%x", id,
 			  resource->context, (unsigned long long)resource->size / 1024,
 			  resource->blob_flags);
-		struct virtio_gpu_resp_map_info response = {.map_info = htole32(resource->map_info)};
+		struct virtio_gpu_resp_map_info response = {.map_info =
+								    htole32(resource->map_info)};
 		counter_add(COUNTER_MAPS, 1);
 		command_finish_with(command, &response, sizeof(response),
 				    VIRTIO_GPU_RESP_OK_MAP_INFO);
 	} else {
 		counter_add(COUNTER_MAP_FAILURES, 1);
-		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "resource %u: QEMU did not map it: %s",
-			     id, strerror(-status));
+		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
+			     "resource %u: QEMU did not map it: %s", id, strerror(-status));
 	}
 	dispatch_resource_idle(gpu, id);
 }

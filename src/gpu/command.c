@@ -107,7 +107,7 @@ static void complete_ready(struct gpu_timeline *timeline)
 void timeline_signal(struct gpu *gpu, struct gpu_timeline *timeline, uint64_t fence_id)
 {
 	struct list *item;
-	list_for_each(item, &timeline->commands) {
+	list_for_each (item, &timeline->commands) {
 		struct gpu_command *command = container_of(item, struct gpu_command, timeline_link);
 		if (le64toh(command->request.hdr.fence_id) <= fence_id) {
 			command->signalled = true;
@@ -146,7 +146,8 @@ static void write_response(struct gpu_command *command, struct virtio_gpu_ctrl_h
 	const struct virtio_gpu_ctrl_hdr *hdr = &command->request.hdr;
 	*response = (struct virtio_gpu_ctrl_hdr){
 		.type = htole32(type),
-		.flags = hdr->flags & htole32(VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX),
+		.flags =
+			hdr->flags & htole32(VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX),
 		.fence_id = hdr->fence_id,
 		.ctx_id = hdr->ctx_id,
 		.ring_idx = hdr->ring_idx,
@@ -234,7 +235,7 @@ void command_drop_all(struct gpu *gpu)
 {
 	struct list *item;
 	struct list *next;
-	list_for_each_safe(item, next, &gpu->commands) {
+	list_for_each_safe (item, next, &gpu->commands) {
 		struct gpu_command *command = container_of(item, struct gpu_command, link);
 		list_remove(&command->timeline_link);
 		list_remove(&command->wait_link);

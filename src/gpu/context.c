@@ -89,7 +89,8 @@ void context_create(struct gpu_command *command)
 	}
 	if (gpu->capset.id == 0 || capset != gpu->capset.id) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "capset %u: only Vulkan contexts (Venus, capset 4) are offered", capset);
+			     "capset %u: only Vulkan contexts (Venus, capset 4) are offered",
+			     capset);
 		return;
 	}
 	struct gpu_context *context = calloc(1, sizeof(*context));

@@ -41,11 +41,11 @@ void cursor_update(struct gpu_command *command)
 		return;
 	}
 	scanout->cursor_resource = id;
-	display_server_cursor_define(gpu->options.display, head, resource == NULL ? 0 : resource->width,
-				     resource == NULL ? 0 : resource->height,
-				     (int32_t)le32toh(request->hot_x),
-				     (int32_t)le32toh(request->hot_y),
-				     resource == NULL ? NULL : resource->memory->mapping);
+	display_server_cursor_define(
+		gpu->options.display, head, resource == NULL ? 0 : resource->width,
+		resource == NULL ? 0 : resource->height, (int32_t)le32toh(request->hot_x),
+		(int32_t)le32toh(request->hot_y),
+		resource == NULL ? NULL : resource->memory->mapping);
 	move(command, head, resource != NULL);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }

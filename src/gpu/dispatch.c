@@ -193,8 +193,8 @@ static void dispatch(struct gpu *gpu, unsigned queue, struct virtqueue_chain *ch
 	uint32_t type = le32toh(command->request.hdr.type);
 	command->handler = handler_for(queue, type);
 	if (command->handler == NULL) {
-		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "there is no command 0x%x on queue %u",
-			     type, queue);
+		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
+			     "there is no command 0x%x on queue %u", type, queue);
 	} else if (command->request_size < command->handler->size) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 			     "%zu bytes instead of %zu", command->request_size,

@@ -16,7 +16,7 @@
 #define BLOCK 128
 #define MIN_HBLANK 80
 #define MAX_HBLANK 400
-#define MIN_VBLANK_US 460	/* CVT 1.2, reduced blanking: RB_MIN_V_BLANK */
+#define MIN_VBLANK_US 460 /* CVT 1.2, reduced blanking: RB_MIN_V_BLANK */
 #define VBLANK_SEARCH 64
 
 #define DTD_MAX_ACTIVE 4095
@@ -25,8 +25,10 @@
 void edid_timing(const struct edid_monitor *monitor, struct edid_timing *timing)
 {
 	uint64_t frame_us = 1000000 / monitor->refresh_hz;
-	uint64_t least = (uint64_t)monitor->height * MIN_VBLANK_US /
-			 (frame_us > 2 * MIN_VBLANK_US ? frame_us - MIN_VBLANK_US : frame_us) + 1;
+	uint64_t least =
+		(uint64_t)monitor->height * MIN_VBLANK_US /
+			(frame_us > 2 * MIN_VBLANK_US ? frame_us - MIN_VBLANK_US : frame_us) +
+		1;
 	uint32_t min_vblank = least < 16 ? 16 : (uint32_t)least;
 	uint32_t best_h = MIN_HBLANK;
 	uint32_t best_v = min_vblank;
@@ -72,7 +74,8 @@ static void write_checksum(uint8_t *block, size_t last)
 }
 
 /* E-EDID 1.4, 3.10.2: detailed timing descriptor. */
-static void write_dtd(uint8_t *at, const struct edid_timing *t, uint32_t width_mm, uint32_t height_mm)
+static void write_dtd(uint8_t *at, const struct edid_timing *t, uint32_t width_mm,
+		      uint32_t height_mm)
 {
 	uint32_t clock = t->clock_khz / 10;
 	if (width_mm > 4095 || height_mm > 4095) {
@@ -97,7 +100,7 @@ static void write_dtd(uint8_t *at, const struct edid_timing *t, uint32_t width_m
 	at[14] = (uint8_t)((width_mm >> 8) << 4 | (height_mm >> 8));
 	at[15] = 0;
 	at[16] = 0;
-	at[17] = 0x1e;	/* digital separate sync, both positive */
+	at[17] = 0x1e; /* digital separate sync, both positive */
 }
 
 /* 3.10.3: display descriptors with text, padded as the standard says. */
@@ -140,7 +143,8 @@ static void write_base(uint8_t *block, const struct edid_monitor *monitor,
 {
 	static const uint8_t header[8] = {0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0};
 	/* sRGB chromaticities, E-EDID 1.4, 3.7. */
-	static const uint8_t srgb[10] = {0xee, 0x91, 0xa3, 0x54, 0x4c, 0x99, 0x26, 0x0f, 0x50, 0x54};
+	static const uint8_t srgb[10] = {0xee, 0x91, 0xa3, 0x54, 0x4c,
+					 0x99, 0x26, 0x0f, 0x50, 0x54};
 	char serial[14];
 	memcpy(block, header, sizeof(header));
 	/* "HSP", five bits a letter, and a product number of our own. */
@@ -155,13 +159,13 @@ static void write_base(uint8_t *block, const struct edid_monitor *monitor,
 	block[17] = 2026 - 1990;
 	block[18] = 1;
 	block[19] = 4;
-	block[20] = 0xa5;	/* digital, 8 bits a channel, DisplayPort */
+	block[20] = 0xa5; /* digital, 8 bits a channel, DisplayPort */
 	block[21] = clamp_cm(width_mm);
 	block[22] = clamp_cm(height_mm);
-	block[23] = 120;	/* gamma 2.2 */
-	block[24] = 0x06;	/* sRGB, preferred mode is native */
+	block[23] = 120; /* gamma 2.2 */
+	block[24] = 0x06; /* sRGB, preferred mode is native */
 	memcpy(block + 25, srgb, sizeof(srgb));
-	memset(block + 38, 0x01, 16);	/* no standard timings */
+	memset(block + 38, 0x01, 16); /* no standard timings */
 	write_dtd(block + 54, base, width_mm, height_mm);
 	write_text(block + 72, 0xfc, "hesper");
 	write_range(block + 90, base, monitor->refresh_hz);
@@ -174,10 +178,10 @@ static void write_displayid(uint8_t *block, const struct edid_timing *t)
 {
 	memset(block, 0, BLOCK);
 	block[0] = 0x70;
-	block[1] = 0x13;	/* structure version 1.3 */
-	block[2] = 121;		/* section bytes */
-	block[3] = 0x03;	/* standalone display device */
-	block[5] = 0x03;	/* type I timing */
+	block[1] = 0x13; /* structure version 1.3 */
+	block[2] = 121;  /* section bytes */
+	block[3] = 0x03; /* standalone display device */
+	block[5] = 0x03; /* type I timing */
 	block[7] = 20;
 	uint8_t *at = block + 8;
 	uint32_t clock = t->clock_khz / 10 - 1;
@@ -186,7 +190,7 @@ static void write_displayid(uint8_t *block, const struct edid_timing *t)
 	at[0] = (uint8_t)clock;
 	at[1] = (uint8_t)(clock >> 8);
 	at[2] = (uint8_t)(clock >> 16);
-	at[3] = 0x80 | 0x08;	/* preferred; aspect ratio undefined */
+	at[3] = 0x80 | 0x08; /* preferred; aspect ratio undefined */
 	for (size_t i = 0; i < 8; i++) {
 		uint32_t value = fields[i] - 1;
 		at[4 + 2 * i] = (uint8_t)value;

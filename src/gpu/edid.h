@@ -10,12 +10,12 @@
 
 /* A guest's monitor. */
 struct edid_monitor {
-	uint32_t width;		/* pixels, 64..8192 */
-	uint32_t height;	/* pixels, 64..8192 */
-	uint32_t refresh_hz;	/* 1..1000; the guest's vblank timer runs at this rate */
-	uint32_t width_mm;	/* 0: made up for 96 dpi */
+	uint32_t width;  /* pixels, 64..8192 */
+	uint32_t height; /* pixels, 64..8192 */
+	uint32_t refresh_hz; /* 1..1000; the guest's vblank timer runs at this rate */
+	uint32_t width_mm; /* 0: made up for 96 dpi */
 	uint32_t height_mm;
-	uint32_t serial;	/* stable for a scanout, so that guests remember layouts */
+	uint32_t serial; /* stable for a scanout, so that guests remember layouts */
 };
 
 /*
@@ -28,8 +28,8 @@ size_t edid_write(const struct edid_monitor *monitor, uint8_t out[EDID_MAX_BYTES
 /* Timings chosen for a mode, for tests: blanking is short, as no real monitor is driven. */
 struct edid_timing {
 	uint32_t clock_khz;
-	uint32_t hactive, hblank, hfront, hsync;	/* pixels */
-	uint32_t vactive, vblank, vfront, vsync;	/* lines */
+	uint32_t hactive, hblank, hfront, hsync; /* pixels */
+	uint32_t vactive, vblank, vfront, vsync; /* lines */
 };
 void edid_timing(const struct edid_monitor *monitor, struct edid_timing *timing);
 

@@ -61,7 +61,8 @@ static void handle_stopped(void *data)
 	}
 	log_info("the guest's driver stopped (paused, reset or unplugged)");
 	if (mapped > QEMU_RESUMES_MAPPINGS) {
-		log_warn("the guest has %u pieces of memory mapped. If this is a pause: QEMU 11.1 cannot "
+		log_warn("the guest has %u pieces of memory mapped. If this is a pause: QEMU 11.1 "
+			 "cannot "
 			 "resume the display with more than %d ('Error starting vhost-user-base: "
 			 "105'); it works again after a reboot of the guest",
 			 mapped, QEMU_RESUMES_MAPPINGS);

@@ -17,22 +17,22 @@
 struct gpu;
 
 #define GPU_MAX_HEADS DISPLAY_MAX_HEADS
-#define GPU_CONFIG_BYTES 24	/* struct virtio_gpu_config, padded to what QEMU is told */
+#define GPU_CONFIG_BYTES 24 /* struct virtio_gpu_config, padded to what QEMU is told */
 #define GPU_BLOB_ALIGNMENT 4096
 
 struct gpu_mode {
-	uint32_t width;		/* pixels */
-	uint32_t height;	/* pixels */
+	uint32_t width;  /* pixels */
+	uint32_t height; /* pixels */
 	uint32_t refresh_hz;
-	uint32_t width_mm;	/* 0: unknown */
+	uint32_t width_mm; /* 0: unknown */
 	uint32_t height_mm;
 };
 
 struct gpu_options {
-	unsigned heads;			/* 1..GPU_MAX_HEADS */
-	struct gpu_mode mode;		/* of every head at first */
-	uint64_t window_size;		/* bytes; power of two */
-	struct display_server *display;	/* must outlive the gpu */
+	unsigned heads;   /* 1..GPU_MAX_HEADS */
+	struct gpu_mode mode;  /* of every head at first */
+	uint64_t window_size;  /* bytes; power of two */
+	struct display_server *display; /* must outlive the gpu */
 	/* The renderer is up, and a vhost may be attached; or error is negative errno. */
 	void (*ready)(void *data, int error);
 	/* The front end is gone. */

@@ -87,8 +87,8 @@ void resource_create_2d(struct gpu_command *command)
 	resource->memory = memory_create_shm("hesper-2d", resource->size);
 	if (resource->memory == NULL) {
 		resource_drop(command->gpu, resource);
-		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "no memory for %ux%u", width,
-			     height);
+		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "no memory for %ux%u",
+			     width, height);
 		return;
 	}
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
@@ -193,8 +193,7 @@ bool backing_read(struct gpu_command *command, uint32_t count, struct gpu_backin
 void resource_attach_backing(struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_attach_backing *request = &command->request.attach_backing;
-	struct gpu_resource *resource =
-		resource_find(command->gpu, le32toh(request->resource_id));
+	struct gpu_resource *resource = resource_find(command->gpu, le32toh(request->resource_id));
 	if (resource->kind != GPU_RESOURCE_2D || resource->backing.memory != NULL) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
 			     "resource %u cannot take (more) backing", resource->id);

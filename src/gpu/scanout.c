@@ -67,7 +67,8 @@ static void count_blob_path(struct gpu *gpu, struct gpu_scanout *scanout, bool b
 	if (blob && gpu->blob_scanouts++ == 0) {
 		gpu->copied_mark = counter_read(COUNTER_CPU_COPIED_BYTES);
 	} else if (!blob && --gpu->blob_scanouts == 0) {
-		gpu->copied_on_blob_path += counter_read(COUNTER_CPU_COPIED_BYTES) - gpu->copied_mark;
+		gpu->copied_on_blob_path +=
+			counter_read(COUNTER_CPU_COPIED_BYTES) - gpu->copied_mark;
 	}
 }
 
@@ -149,13 +150,14 @@ static void show(struct gpu_scanout *scanout, struct gpu_resource *resource,
 	scanout->rect = *rect;
 	scanout->resource = resource->id;
 	count_blob_path(gpu, scanout, blob);
-	display_server_set_size(gpu->options.display, head_of(scanout), frame->width, frame->height);
+	display_server_set_size(gpu->options.display, head_of(scanout), frame->width,
+				frame->height);
 	display_server_scanout(gpu->options.display, head_of(scanout), frame);
 }
 
 /* NULL and an answered command when the id is bad, or the scanout was told to go dark. */
-static struct gpu_scanout *begin_set(struct gpu_command *command, uint32_t head, uint32_t resource_id,
-				     struct gpu_resource **resource)
+static struct gpu_scanout *begin_set(struct gpu_command *command, uint32_t head,
+				     uint32_t resource_id, struct gpu_resource **resource)
 {
 	struct gpu *gpu = command->gpu;
 	if (head >= gpu->options.heads) {
@@ -171,8 +173,8 @@ static struct gpu_scanout *begin_set(struct gpu_command *command, uint32_t head,
 	}
 	*resource = resource_find(gpu, resource_id);
 	if (*resource == NULL) {
-		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID, "there is no resource %u",
-			     resource_id);
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
+			     "there is no resource %u", resource_id);
 		return NULL;
 	}
 	return scanout;
@@ -202,8 +204,8 @@ void scanout_set(struct gpu_command *command)
 	}
 	if (!rect_inside(&rect, resource->width, resource->height)) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "%ux%u+%u+%u of a %ux%u resource", rect.width, rect.height, rect.x, rect.y,
-			     resource->width, resource->height);
+			     "%ux%u+%u+%u of a %ux%u resource", rect.width, rect.height, rect.x,
+			     rect.y, resource->width, resource->height);
 		return;
 	}
 	const struct frame whole = {
@@ -222,8 +224,9 @@ void scanout_set(struct gpu_command *command)
 static bool make_guest_blob_visible(struct gpu_resource *resource)
 {
 	if (resource->kind == GPU_RESOURCE_GUEST && resource->memory == NULL) {
-		log_limited(LOG_WARN, "resource %u: its frames are copied by the CPU, because the guest's "
-				      "scattered pages have no fd of their own",
+		log_limited(LOG_WARN,
+			    "resource %u: its frames are copied by the CPU, because the guest's "
+			    "scattered pages have no fd of their own",
 			    resource->id);
 		resource->memory = memory_create_shm("hesper-guest-blob", resource->size);
 	}
@@ -259,13 +262,15 @@ void scanout_set_blob(struct gpu_command *command)
 	    !rect_inside(&rect, whole.width, whole.height)) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 			     "%ux%u, stride %u, offset %llu, part %ux%u+%u+%u of resource %u",
-			     whole.width, whole.height, whole.stride, (unsigned long long)whole.offset,
-			     rect.width, rect.height, rect.x, rect.y, resource->id);
+			     whole.width, whole.height, whole.stride,
+			     (unsigned long long)whole.offset, rect.width, rect.height, rect.x,
+			     rect.y, resource->id);
 		return;
 	}
 	if (!make_guest_blob_visible(resource)) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
-			     "resource %u: its memory cannot be shared with a viewer", resource->id);
+			     "resource %u: its memory cannot be shared with a viewer",
+			     resource->id);
 		return;
 	}
 	whole.memory = resource->memory;
@@ -302,8 +307,8 @@ void scanout_flush(struct gpu_command *command)
 	if (resource->kind == GPU_RESOURCE_2D &&
 	    !rect_inside(&rect, resource->width, resource->height)) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "%ux%u+%u+%u of a %ux%u resource", rect.width, rect.height, rect.x, rect.y,
-			     resource->width, resource->height);
+			     "%ux%u+%u+%u of a %ux%u resource", rect.width, rect.height, rect.x,
+			     rect.y, resource->width, resource->height);
 		return;
 	}
 	counter_add(COUNTER_FLUSHES, 1);

@@ -22,10 +22,10 @@
  */
 
 /* Limits that hold before any allocation is made on a guest's word. */
-#define GPU_MAX_ENTRIES 65536			/* scatter entries of a resource */
-#define GPU_MAX_2D_BYTES (512ull << 20)		/* one 2D resource */
+#define GPU_MAX_ENTRIES 65536   /* scatter entries of a resource */
+#define GPU_MAX_2D_BYTES (512ull << 20)  /* one 2D resource */
 #define GPU_MAX_SUBMIT_BYTES (64u << 20)
-#define GPU_MAX_SIZE 16384			/* pixels, each way */
+#define GPU_MAX_SIZE 16384   /* pixels, each way */
 
 struct gpu_command;
 
@@ -37,7 +37,7 @@ struct gpu_timeline {
 struct gpu_context {
 	uint32_t id;
 	bool lost;
-	struct idmap attached;	/* resource id → struct gpu_resource */
+	struct idmap attached; /* resource id → struct gpu_resource */
 	struct gpu_timeline rings[RENDER_MAX_RINGS];
 	struct list dying_link;
 };
@@ -47,14 +47,14 @@ struct gpu_context {
  * commands for it wait in `waiters` meanwhile, in order.
  */
 enum gpu_resource_kind {
-	GPU_RESOURCE_2D,	/* memory: a shared-memory picture; backing: guest pages */
-	GPU_RESOURCE_GUEST,	/* backing: guest pages; memory: copy of them, once scanned out */
-	GPU_RESOURCE_HOST3D,	/* memory: the renderer's, or NULL when it cannot be shared */
+	GPU_RESOURCE_2D, /* memory: a shared-memory picture; backing: guest pages */
+	GPU_RESOURCE_GUEST, /* backing: guest pages; memory: copy of them, once scanned out */
+	GPU_RESOURCE_HOST3D, /* memory: the renderer's, or NULL when it cannot be shared */
 };
 
 /* Guest pages, resolved to host pointers. */
 struct gpu_backing {
-	struct guest_memory *memory;	/* keeps the pointers valid; NULL: no backing */
+	struct guest_memory *memory; /* keeps the pointers valid; NULL: no backing */
 	struct iovec *iov;
 	size_t count;
 	uint64_t bytes;
@@ -64,7 +64,7 @@ struct gpu_resource {
 	uint32_t id;
 	enum gpu_resource_kind kind;
 	bool busy;
-	struct list waiters;	/* struct gpu_command.wait_link */
+	struct list waiters; /* struct gpu_command.wait_link */
 	struct memory *memory;
 	struct gpu_backing backing;
 	/* 2D */
@@ -74,7 +74,7 @@ struct gpu_resource {
 	/* blobs */
 	uint64_t size;
 	uint32_t blob_flags;
-	uint32_t context;	/* that made it */
+	uint32_t context; /* that made it */
 	uint32_t map_info;
 	bool mapped;
 	uint64_t map_offset;
@@ -82,12 +82,12 @@ struct gpu_resource {
 
 struct gpu_scanout {
 	struct gpu_mode mode;
-	uint32_t resource;	/* 0: disabled */
+	uint32_t resource; /* 0: disabled */
 	bool blob;
-	struct frame frame;	/* memory: one reference, or NULL */
-	struct rect rect;	/* shown part, resource coordinates */
+	struct frame frame; /* memory: one reference, or NULL */
+	struct rect rect; /* shown part, resource coordinates */
 	struct gpu *gpu;
-	uv_timer_t disable_timer;	/* a disable waits here, in case an enable follows */
+	uv_timer_t disable_timer; /* a disable waits here, in case an enable follows */
 	uint32_t cursor_resource;
 };
 
@@ -98,17 +98,17 @@ struct gpu {
 	struct render *render;
 	struct render_capset capset;
 	struct virtio_gpu_config config;
-	bool mode_changed;	/* since the guest's last clear of the event */
+	bool mode_changed; /* since the guest's last clear of the event */
 	struct idmap resources;
 	struct idmap contexts;
-	struct list dying;	/* contexts whose destruction is under way */
-	struct list commands;	/* all that are not completed */
+	struct list dying; /* contexts whose destruction is under way */
+	struct list commands; /* all that are not completed */
 	struct gpu_timeline global;
 	struct gpu_scanout scanouts[GPU_MAX_HEADS];
-	unsigned blob_scanouts;	/* heads that show a blob */
-	uint64_t copied_mark;	/* counter when the first of them came on */
+	unsigned blob_scanouts; /* heads that show a blob */
+	uint64_t copied_mark; /* counter when the first of them came on */
 	uint64_t copied_on_blob_path;
-	bool notify[2];		/* queues with something pushed since the last interrupt */
+	bool notify[2];  /* queues with something pushed since the last interrupt */
 	uv_check_t check;
 	unsigned closing;
 	void (*destroy_done)(void *data);
@@ -146,26 +146,26 @@ union gpu_request {
  */
 struct gpu_command {
 	struct gpu *gpu;
-	struct list link;		/* gpu.commands */
+	struct list link;  /* gpu.commands */
 	struct list timeline_link;
 	struct list wait_link;
 	unsigned queue;
-	struct virtqueue_chain *chain;	/* NULL: orphaned by a reset */
+	struct virtqueue_chain *chain; /* NULL: orphaned by a reset */
 	union gpu_request request;
-	size_t request_size;		/* bytes of the fixed part */
+	size_t request_size;  /* bytes of the fixed part */
 	const struct gpu_handler *handler;
-	struct gpu_timeline *timeline;	/* NULL: not fenced */
-	bool ring_fence;		/* the timeline is a context's */
+	struct gpu_timeline *timeline; /* NULL: not fenced */
+	bool ring_fence;  /* the timeline is a context's */
 	bool fence_requested;
 	bool executed;
 	bool signalled;
 	uint32_t written;
-	unsigned pending;		/* callbacks that will still come */
+	unsigned pending;  /* callbacks that will still come */
 };
 
 struct gpu_handler {
 	const char *name;
-	size_t size;	/* of the fixed request */
+	size_t size; /* of the fixed request */
 	/* Answers with one of the command_ functions, now or later. */
 	void (*run)(struct gpu_command *command);
 	/* Offset in the request of a resource id that must exist and not be busy; 0: none. */

@@ -34,8 +34,7 @@ bool backing_copy(const struct gpu_backing *backing, uint64_t offset, void *to, 
 void transfer_to_host_2d(struct gpu_command *command)
 {
 	const struct virtio_gpu_transfer_to_host_2d *request = &command->request.transfer_2d;
-	struct gpu_resource *resource =
-		resource_find(command->gpu, le32toh(request->resource_id));
+	struct gpu_resource *resource = resource_find(command->gpu, le32toh(request->resource_id));
 	struct rect rect = {le32toh(request->r.x), le32toh(request->r.y), le32toh(request->r.width),
 			    le32toh(request->r.height)};
 	uint64_t offset = le64toh(request->offset);
@@ -55,8 +54,8 @@ void transfer_to_host_2d(struct gpu_command *command)
 	    offset > resource->backing.bytes ||
 	    stride * (rect.height - 1) + row > resource->backing.bytes - offset) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "%ux%u+%u+%u at offset %llu is not in resource %u", rect.width, rect.height,
-			     rect.x, rect.y, (unsigned long long)offset, resource->id);
+			     "%ux%u+%u+%u at offset %llu is not in resource %u", rect.width,
+			     rect.height, rect.x, rect.y, (unsigned long long)offset, resource->id);
 		return;
 	}
 	char *to = (char *)resource->memory->mapping + rect.y * stride +

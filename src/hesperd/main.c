@@ -187,8 +187,12 @@ static void handle_ui_info(void *data, unsigned head, uint32_t width, uint32_t h
 {
 	struct hesperd *d = data;
 	const struct gpu_mode mode = {
-		.width = width < 64 ? 64 : width > 8192 ? 8192 : width,
-		.height = height < 64 ? 64 : height > 8192 ? 8192 : height,
+		.width = width < 64     ? 64
+			 : width > 8192 ? 8192
+					: width,
+		.height = height < 64     ? 64
+			  : height > 8192 ? 8192
+					  : height,
 		.refresh_hz = d->options.refresh,
 		.width_mm = width_mm,
 		.height_mm = height_mm,
@@ -290,7 +294,8 @@ static int start(struct hesperd *d)
 
 static int print_capabilities(void)
 {
-	printf("{\n  \"type\": \"gpu\",\n  \"features\": [\n    \"render-node\",\n    \"virgl\"\n  ]\n}\n");
+	printf("{\n  \"type\": \"gpu\",\n  \"features\": [\n    \"render-node\",\n    \"virgl\"\n  "
+	       "]\n}\n");
 	return 0;
 }
 

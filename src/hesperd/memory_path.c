@@ -96,9 +96,10 @@ static char *run_probe(void)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
 	}
 	if (WIFSIGNALED(status)) {
-		log_error("the Vulkan driver crashed while it was asked what it can do (signal %d). "
-			  "Fix: check it with vulkaninfo --summary",
-			  WTERMSIG(status));
+		log_error(
+			"the Vulkan driver crashed while it was asked what it can do (signal %d). "
+			"Fix: check it with vulkaninfo --summary",
+			WTERMSIG(status));
 		free(text);
 		return NULL;
 	}
@@ -174,7 +175,8 @@ static int decide(const struct hesperd_options *options, const json_t *probe,
 		return -ENOTSUP;
 	}
 	if (options->memory == HESPERD_MEMORY_HOST && !host_memory) {
-		log_error("--memory host-memory: %s has no VK_EXT_external_memory_host", path->device);
+		log_error("--memory host-memory: %s has no VK_EXT_external_memory_host",
+			  path->device);
 		return -ENOTSUP;
 	}
 	if (options->memory != HESPERD_MEMORY_AUTO) {

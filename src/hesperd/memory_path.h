@@ -8,11 +8,11 @@
 
 /* How the host's Vulkan driver shares memory, and what the render server needs for it. */
 struct memory_path {
-	bool host_memory;	/* through hesper's layer; otherwise dma-bufs by the driver */
+	bool host_memory; /* through hesper's layer; otherwise dma-bufs by the driver */
 	char reason[320];
 	char device[256];
 	char driver[256];
-	char *environment[4];	/* for the render server; NULL-terminated; owned */
+	char *environment[4]; /* for the render server; NULL-terminated; owned */
 };
 
 /*

@@ -10,10 +10,11 @@
 #include "util/log.h"
 
 static const char *const notes[] = {
-	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to its "
-	"socket with:",
-	"  -chardev socket,id=vg,path=PATH -device vhost-user-test-device-pci,chardev=vg,virtio-id=16,"
-	"num_vqs=2,config_size=24,vq_size=256, and guest memory that is shared: -object "
+	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to "
+	"its socket with:",
+	"  -chardev socket,id=vg,path=PATH -device "
+	"vhost-user-test-device-pci,chardev=vg,virtio-id=16,num_vqs=2,config_size=24,vq_size=256, "
+	"and guest memory that is shared: -object "
 	"memory-backend-memfd,id=mem,size=4G,share=on -machine memory-backend=mem",
 	"It serves one machine and exits when that ends. QEMU aborts when a vhost-user device "
 	"disappears, so do not stop hesperd before the machine.",
@@ -42,9 +43,12 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"fd", 0, OPTION_UINT, &fd, "N", "use this connected vhost-user socket instead", 3},
 		{"display", 0, OPTION_STRING, &o->display, "PATH",
 		 "serve viewers at this socket (org.qemu.Display1, peer to peer)"},
-		{"name", 0, OPTION_STRING, &o->name, "NAME", "the machine's name, as viewers show it"},
-		{"outputs", 0, OPTION_UINT, &o->outputs, "N", "number of monitors", 1, GPU_MAX_HEADS},
-		{"size", 0, OPTION_SIZE, &o->size, "WxH", "size of each monitor in pixels", 64, 8192},
+		{"name", 0, OPTION_STRING, &o->name, "NAME",
+		 "the machine's name, as viewers show it"},
+		{"outputs", 0, OPTION_UINT, &o->outputs, "N", "number of monitors", 1,
+		 GPU_MAX_HEADS},
+		{"size", 0, OPTION_SIZE, &o->size, "WxH", "size of each monitor in pixels", 64,
+		 8192},
 		{"refresh", 0, OPTION_UINT, &o->refresh, "HZ",
 		 "refresh rate of each monitor, at which the guest draws", 1, 1000},
 		{"memory", 0, OPTION_CHOICE, &o->memory, "auto|dma-buf|host-memory",
@@ -64,16 +68,18 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		 "print what the Vulkan driver can do as JSON, and exit"},
 		{"print-capabilities", 0, OPTION_FLAG, &o->print_capabilities, "",
 		 "print the vhost-user capabilities as JSON, and exit"},
-		{"virgl", 0, OPTION_FLAG, &o->virgl, "", "accepted and without effect (vhost-user "
-							 "convention)"},
+		{"virgl", 0, OPTION_FLAG, &o->virgl, "",
+		 "accepted and without effect (vhost-user convention)"},
 		{"render-node", 0, OPTION_STRING, &o->render_node, "PATH",
 		 "accepted and without effect: the Vulkan driver chooses its device"},
-		{"log", 0, OPTION_CHOICE, &o->log_level, "error|warn|info|debug", "how much to say"},
+		{"log", 0, OPTION_CHOICE, &o->log_level, "error|warn|info|debug",
+		 "how much to say"},
 	};
 	const struct option_table table = {
 		.program = "hesperd",
 		.operands = "",
-		.summary = "A virtio-gpu device with Vulkan for stock QEMU, as a vhost-user process",
+		.summary =
+			"A virtio-gpu device with Vulkan for stock QEMU, as a vhost-user process",
 		.specs = specs,
 		.count = sizeof(specs) / sizeof(specs[0]),
 		.notes = notes,
@@ -90,7 +96,8 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		return first;
 	}
 	if (first < argc) {
-		fprintf(stderr, "hesperd: '%s' is not an option. Try 'hesperd --help'\n", argv[first]);
+		fprintf(stderr, "hesperd: '%s' is not an option. Try 'hesperd --help'\n",
+			argv[first]);
 		return -EINVAL;
 	}
 	o->fd = fd == 0 ? UINT32_MAX : fd;
@@ -104,8 +111,9 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		return -EINVAL;
 	}
 	if ((o->window_mib & (o->window_mib - 1)) != 0) {
-		fprintf(stderr, "hesperd: --window-size cannot be %u; it is a power of two, such as "
-				"1024\n",
+		fprintf(stderr,
+			"hesperd: --window-size cannot be %u; it is a power of two, such as "
+			"1024\n",
 			o->window_mib);
 		return -EINVAL;
 	}

@@ -26,14 +26,14 @@ struct hesperd_options {
 	uint32_t outputs;
 	struct option_size size;
 	uint32_t refresh;
-	uint32_t memory;	/* enum hesperd_memory */
-	uint32_t render;	/* enum hesperd_render */
+	uint32_t memory; /* enum hesperd_memory */
+	uint32_t render; /* enum hesperd_render */
 	uint32_t window_mib;
 	const char *layer_dir;
 	const char *render_server;
 	const char *stats;
 	uint32_t ready_fd;
-	uint32_t log_level;	/* enum log_level */
+	uint32_t log_level; /* enum log_level */
 	bool probe;
 	bool print_capabilities;
 	bool virgl;

@@ -48,7 +48,8 @@ static int host_visible_type(VkPhysicalDevice physical)
 	VkPhysicalDeviceMemoryProperties memory;
 	vkGetPhysicalDeviceMemoryProperties(physical, &memory);
 	for (uint32_t i = 0; i < memory.memoryTypeCount; i++) {
-		if ((memory.memoryTypes[i].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) != 0) {
+		if ((memory.memoryTypes[i].propertyFlags & VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT) !=
+		    0) {
 			return (int)i;
 		}
 	}
@@ -170,8 +171,9 @@ int main(void)
 		.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
 		.pApplicationInfo = &application,
 	};
-	const char *fix = "install a Vulkan driver (Debian: mesa-vulkan-drivers, or your GPU vendor's), "
-			  "and check with vulkaninfo --summary";
+	const char *fix =
+		"install a Vulkan driver (Debian: mesa-vulkan-drivers, or your GPU vendor's), "
+		"and check with vulkaninfo --summary";
 	VkInstance instance;
 	if (vkCreateInstance(&info, NULL, &instance) != VK_SUCCESS) {
 		return print_error("no Vulkan driver could be loaded", fix);
@@ -198,22 +200,25 @@ int main(void)
 	if (best.dma_buf) {
 		snprintf(reason, sizeof(reason), "the driver exports memory as dma-bufs");
 	} else if (best.host_memory) {
-		snprintf(reason, sizeof(reason), "the driver cannot share memory itself: %s; it takes "
-						 "host pointers, so hesper's layer shares memory for it",
+		snprintf(reason, sizeof(reason),
+			 "the driver cannot share memory itself: %s; it takes "
+			 "host pointers, so hesper's layer shares memory for it",
 			 best.reason);
 	} else {
-		snprintf(reason, sizeof(reason), "%s, and it has no VK_EXT_external_memory_host either",
-			 best.reason);
+		snprintf(reason, sizeof(reason),
+			 "%s, and it has no VK_EXT_external_memory_host either", best.reason);
 	}
-	json_t *object = json_pack("{s:s?, s:s, s:s, s:s, s:b, s:b}", "memory_path", path, "reason", reason,
-				   "device", best.properties.deviceName, "driver", best.driver, "dma_buf",
-				   best.dma_buf, "host_memory", best.host_memory);
+	json_t *object =
+		json_pack("{s:s?, s:s, s:s, s:s, s:b, s:b}", "memory_path", path, "reason", reason,
+			  "device", best.properties.deviceName, "driver", best.driver, "dma_buf",
+			  best.dma_buf, "host_memory", best.host_memory);
 	if (path == NULL) {
 		json_object_set_new(object, "error",
 				    json_string("this Vulkan driver cannot share memory with other "
 						"processes"));
-		json_object_set_new(object, "fix", json_string("use a driver with "
-							       "VK_EXT_external_memory_dma_buf"));
+		json_object_set_new(object, "fix",
+				    json_string("use a driver with "
+						"VK_EXT_external_memory_dma_buf"));
 	}
 	return print(object);
 }

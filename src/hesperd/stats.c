@@ -11,9 +11,9 @@
 json_t *stats_describe(const struct memory_path *path)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "memory_path",
-			 path->host_memory ? "host-memory" : "dma-buf", "memory_reason", path->reason,
-			 "host_device", path->device, "host_driver", path->driver, "virglrenderer",
-			 HESPER_VIRGL_VERSION, "hesper", HESPER_VERSION);
+			 path->host_memory ? "host-memory" : "dma-buf", "memory_reason",
+			 path->reason, "host_device", path->device, "host_driver", path->driver,
+			 "virglrenderer", HESPER_VIRGL_VERSION, "hesper", HESPER_VERSION);
 }
 
 void stats_write(const char *path, const struct memory_path *memory, const struct gpu *gpu)
@@ -21,7 +21,8 @@ void stats_write(const char *path, const struct memory_path *memory, const struc
 	char temporary[4096];
 	json_t *stats = stats_describe(memory);
 	for (int i = 0; i < COUNTER_COUNT; i++) {
-		json_object_set_new(stats, counter_name(i), json_integer((json_int_t)counter_read(i)));
+		json_object_set_new(stats, counter_name(i),
+				    json_integer((json_int_t)counter_read(i)));
 	}
 	json_object_set_new(stats, "time_ns", json_integer((json_int_t)clock_now_ns()));
 	if (gpu != NULL) {

@@ -17,14 +17,14 @@
  */
 struct render;
 
-#define RENDER_CAPSET_VENUS 4	/* VIRTIO_GPU_CAPSET_VENUS */
+#define RENDER_CAPSET_VENUS 4 /* VIRTIO_GPU_CAPSET_VENUS */
 #define RENDER_MAX_CAPSET 1024
 #define RENDER_MAX_RINGS 64
 
 struct render_capset {
-	uint32_t id;		/* 0: the renderer has none */
+	uint32_t id;  /* 0: the renderer has none */
 	uint32_t version;
-	uint32_t size;		/* bytes */
+	uint32_t size;  /* bytes */
 	uint8_t data[RENDER_MAX_CAPSET];
 };
 
@@ -71,9 +71,9 @@ void render_context_destroy(struct render *render, uint32_t context, render_done
 struct render_blob {
 	uint32_t resource;
 	uint32_t context;
-	uint32_t flags;		/* VIRTIO_GPU_BLOB_FLAG_USE_* as the guest gave them */
+	uint32_t flags;  /* VIRTIO_GPU_BLOB_FLAG_USE_* as the guest gave them */
 	uint64_t blob_id;
-	uint64_t size;		/* bytes */
+	uint64_t size;  /* bytes */
 };
 
 /*
@@ -81,8 +81,8 @@ struct render_blob {
  * mapped or shared (opaque), and map_info is VIRTIO_GPU_MAP_CACHE_*, or 0 if it is not mappable.
  */
 typedef void (*render_blob_done)(void *data, int status, struct memory *memory, uint32_t map_info);
-void render_blob_create(struct render *render, const struct render_blob *blob, render_blob_done done,
-			void *data);
+void render_blob_create(struct render *render, const struct render_blob *blob,
+			render_blob_done done, void *data);
 void render_resource_unref(struct render *render, uint32_t resource);
 
 void render_context_attach(struct render *render, uint32_t context, uint32_t resource);
@@ -90,9 +90,9 @@ void render_context_detach(struct render *render, uint32_t context, uint32_t res
 
 struct render_submit {
 	uint32_t context;
-	void *commands;		/* malloc'ed, 8-byte aligned; freed by the renderer; may be NULL */
-	uint32_t size;		/* bytes, multiple of 4 */
-	bool fence;		/* make a fence behind it: `fence` callback with these two */
+	void *commands;  /* malloc'ed, 8-byte aligned; freed by the renderer; may be NULL */
+	uint32_t size;  /* bytes, multiple of 4 */
+	bool fence;  /* make a fence behind it: `fence` callback with these two */
 	uint32_t ring;
 	uint64_t fence_id;
 };

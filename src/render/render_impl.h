@@ -34,12 +34,12 @@ struct render_request {
 		} create;
 		struct {
 			struct render_blob args;
-			struct memory *memory;	/* result */
-			uint32_t map_info;	/* result */
+			struct memory *memory; /* result */
+			uint32_t map_info; /* result */
 		} blob;
 		struct render_submit submit;
 	};
-	int status;	/* result */
+	int status; /* result */
 	render_done done;
 	render_blob_done blob_done;
 	void *data;

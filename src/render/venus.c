@@ -37,8 +37,8 @@
 struct venus {
 	struct render *render;
 	const struct render_options *options;
-	pid_t server;		/* 0: none */
-	struct idmap contexts;	/* id → &context_alive or &context_lost */
+	pid_t server;  /* 0: none */
+	struct idmap contexts; /* id → &context_alive or &context_lost */
 };
 
 static char context_alive;
@@ -176,8 +176,7 @@ static int export_blob(struct render_request *request)
 		fd_close(&fd);
 		return 0;
 	}
-	request->blob.memory =
-		memory_create(memory_kind_of_fd(fd), fd, request->blob.args.size);
+	request->blob.memory = memory_create(memory_kind_of_fd(fd), fd, request->blob.args.size);
 	if (request->blob.memory == NULL) {
 		fd_close(&fd);
 		return -EIO;

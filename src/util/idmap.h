@@ -10,13 +10,13 @@
  * probing and a mixed hash; grows by doubling. Not thread-safe.
  */
 struct idmap_slot {
-	uint32_t id;	/* 0: empty */
+	uint32_t id; /* 0: empty */
 	void *value;
 };
 
 struct idmap {
 	struct idmap_slot *slots;
-	size_t capacity;	/* 0 or a power of two */
+	size_t capacity; /* 0 or a power of two */
 	size_t count;
 };
 

@@ -11,8 +11,7 @@ struct list {
 	struct list *next;
 };
 
-#define container_of(pointer, type, member)                                                        \
-	((type *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 
 static inline void list_init(struct list *head)
 {

@@ -11,10 +11,10 @@
  * written with one write(2), so lines of several threads never mix.
  */
 enum log_level {
-	LOG_ERROR,	/* something the user asked for does not work */
-	LOG_WARN,	/* it works, but not as well as it should: says why */
-	LOG_INFO,	/* milestones; default of the launcher */
-	LOG_DEBUG,	/* per command */
+	LOG_ERROR, /* something the user asked for does not work */
+	LOG_WARN, /* it works, but not as well as it should: says why */
+	LOG_INFO, /* milestones; default of the launcher */
+	LOG_DEBUG, /* per command */
 };
 
 /* program: static string. Messages above max are dropped. */
@@ -25,8 +25,7 @@ bool log_parse_level(const char *text, enum log_level *out);
 
 bool log_enabled(enum log_level level);
 
-void log_write(enum log_level level, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)

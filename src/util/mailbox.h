@@ -24,11 +24,11 @@ struct letter {
 };
 
 struct mailbox {
-	pthread_mutex_t lock;		/* guards letters, pending, closed; never held over a call */
+	pthread_mutex_t lock;  /* guards letters, pending, closed; never held over a call */
 	struct list letters;
 	bool closed;
 	uv_async_t wake;
-	void (*on_closed)(void *data);	/* loop thread */
+	void (*on_closed)(void *data); /* loop thread */
 	void *closed_data;
 };
 

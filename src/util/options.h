@@ -12,11 +12,11 @@
  * are made from it, so they agree.
  */
 enum option_kind {
-	OPTION_FLAG,	/* no argument; target: bool */
-	OPTION_STRING,	/* target: const char *, points into argv */
-	OPTION_UINT,	/* target: uint32_t, decimal, min..max */
-	OPTION_SIZE,	/* target: struct option_size, WIDTHxHEIGHT, each min..max */
-	OPTION_CHOICE,	/* target: uint32_t, index into choices ("a|b|c") */
+	OPTION_FLAG, /* no argument; target: bool */
+	OPTION_STRING, /* target: const char *, points into argv */
+	OPTION_UINT, /* target: uint32_t, decimal, min..max */
+	OPTION_SIZE, /* target: struct option_size, WIDTHxHEIGHT, each min..max */
+	OPTION_CHOICE, /* target: uint32_t, index into choices ("a|b|c") */
 };
 
 struct option_size {
@@ -25,23 +25,23 @@ struct option_size {
 };
 
 struct option_spec {
-	const char *name;	/* without "--" */
-	char letter;		/* or 0 */
+	const char *name; /* without "--" */
+	char letter;  /* or 0 */
 	enum option_kind kind;
-	void *target;		/* holds the default before parsing */
-	const char *argument;	/* shown in help: "PATH", "N" … or for a choice "a|b|c" */
-	const char *help;	/* one sentence, no full stop */
+	void *target;  /* holds the default before parsing */
+	const char *argument; /* shown in help: "PATH", "N" … or for a choice "a|b|c" */
+	const char *help; /* one sentence, no full stop */
 	uint32_t min;
-	uint32_t max;		/* 0 = no limit */
+	uint32_t max;  /* 0 = no limit */
 };
 
 struct option_table {
-	const char *program;	/* "hesperd", or "hesper demo" for a sub-command */
-	const char *operands;	/* "[cube|triangle]", "" for none */
-	const char *summary;	/* one sentence */
+	const char *program; /* "hesperd", or "hesper demo" for a sub-command */
+	const char *operands; /* "[cube|triangle]", "" for none */
+	const char *summary; /* one sentence */
 	const struct option_spec *specs;
 	size_t count;
-	const char *const *notes;	/* paragraphs after the options; NULL-terminated, or NULL */
+	const char *const *notes; /* paragraphs after the options; NULL-terminated, or NULL */
 };
 
 /*

@@ -45,7 +45,8 @@ __attribute__((constructor)) static void open_table(void)
 	if (fd < 0 || ftruncate(fd, SLOTS * sizeof(struct slot)) < 0) {
 		return;
 	}
-	void *at = mmap(NULL, SLOTS * sizeof(struct slot), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *at =
+		mmap(NULL, SLOTS * sizeof(struct slot), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	table = at == MAP_FAILED ? NULL : at;
 	/* Not the children: a render server is another matter. */

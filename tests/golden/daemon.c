@@ -75,8 +75,15 @@ void daemon_open(struct daemon *daemon, unsigned outputs)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, pair[1], CHILD_FD);
 	posix_spawn_file_actions_adddup2(&actions, ready[1], READY_FD);
-	char *argv[] = {(char *)program("HESPERD"), "--render=none", "--fd=10", "--ready-fd=11",
-			"--window-size=64", display, stats, heads, NULL};
+	char *argv[] = {(char *)program("HESPERD"),
+			"--render=none",
+			"--fd=10",
+			"--ready-fd=11",
+			"--window-size=64",
+			display,
+			stats,
+			heads,
+			NULL};
 	assert_int_equal(posix_spawn(&daemon->pid, argv[0], &actions, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&actions);
 	close(pair[1]);
@@ -244,8 +251,8 @@ uint32_t daemon_map(struct daemon *daemon, uint32_t id, uint64_t offset)
 		.offset = offset,
 	};
 	struct virtio_gpu_resp_map_info response;
-	uint32_t type = daemon_command(daemon, &request, sizeof(request), &response,
-				       sizeof(response));
+	uint32_t type =
+		daemon_command(daemon, &request, sizeof(request), &response, sizeof(response));
 	if (type == VIRTIO_GPU_RESP_OK_MAP_INFO) {
 		assert_int_equal(response.map_info, VIRTIO_GPU_MAP_CACHE_CACHED);
 	}
@@ -289,8 +296,17 @@ void daemon_look(struct daemon *daemon, unsigned head, struct picture *picture)
 	char console[16];
 	snprintf(path, sizeof(path), "%s/shot.png", daemon->directory);
 	snprintf(console, sizeof(console), "%u", head);
-	char *argv[] = {(char *)program("HESPER_VIEW"), "--socket", daemon->display, "--console",
-			console, "--headless", "--frames", "1", "--screenshot", path, NULL};
+	char *argv[] = {(char *)program("HESPER_VIEW"),
+			"--socket",
+			daemon->display,
+			"--console",
+			console,
+			"--headless",
+			"--frames",
+			"1",
+			"--screenshot",
+			path,
+			NULL};
 	pid_t pid;
 	int status;
 	assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, argv, environ), 0);

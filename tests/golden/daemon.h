@@ -20,7 +20,7 @@
 struct daemon {
 	pid_t pid;
 	char directory[64];
-	char display[96];	/* socket of the display */
+	char display[96]; /* socket of the display */
 	char stats[96];
 	struct wire_front front;
 };

@@ -52,11 +52,12 @@ static void test_display_info_agrees_with_edid(void **state)
 	assert_int_equal(info.pmodes[1].r.x, info.pmodes[0].r.width);
 	assert_int_equal(info.pmodes[2].enabled, 0);
 	for (uint32_t head = 0; head < 2; head++) {
-		const struct virtio_gpu_cmd_get_edid request = {
-			.hdr.type = VIRTIO_GPU_CMD_GET_EDID, .scanout = head};
+		const struct virtio_gpu_cmd_get_edid request = {.hdr.type = VIRTIO_GPU_CMD_GET_EDID,
+								.scanout = head};
 		struct virtio_gpu_resp_edid edid;
-		assert_int_equal(daemon_command(&daemon, &request, sizeof(request), &edid, sizeof(edid)),
-				 VIRTIO_GPU_RESP_OK_EDID);
+		assert_int_equal(
+			daemon_command(&daemon, &request, sizeof(request), &edid, sizeof(edid)),
+			VIRTIO_GPU_RESP_OK_EDID);
 		struct di_info *parsed = di_info_parse_edid(edid.edid, edid.size);
 		assert_non_null(parsed);
 		const struct di_edid_detailed_timing_def *timing =
@@ -65,7 +66,8 @@ static void test_display_info_agrees_with_edid(void **state)
 		assert_int_equal(timing->vert_video, info.pmodes[head].r.height);
 		di_info_destroy(parsed);
 	}
-	const struct virtio_gpu_cmd_get_edid bad = {.hdr.type = VIRTIO_GPU_CMD_GET_EDID, .scanout = 2};
+	const struct virtio_gpu_cmd_get_edid bad = {.hdr.type = VIRTIO_GPU_CMD_GET_EDID,
+						    .scanout = 2};
 	assert_int_equal(daemon_command(&daemon, &bad, sizeof(bad), NULL, 0), BAD_SCANOUT);
 }
 
@@ -79,7 +81,8 @@ static void test_config(void **state)
 	assert_int_equal(config.events_read, 0);
 	assert_int_equal(config.events_clear, 0);
 	/* Read-only fields stay what they are, whatever the driver writes. */
-	struct virtio_gpu_config written = {.num_scanouts = 99, .num_capsets = 99, .events_clear = 1};
+	struct virtio_gpu_config written = {
+		.num_scanouts = 99, .num_capsets = 99, .events_clear = 1};
 	wire_set_config(&daemon.front, 0, &written, sizeof(written));
 	wire_get_config(&daemon.front, 0, &config, sizeof(config));
 	assert_int_equal(config.num_scanouts, 2);
@@ -126,8 +129,9 @@ static void test_commands_that_do_not_exist(void **state)
 
 static void test_short_commands(void **state)
 {
-	static const uint32_t types[] = {0x101, 0x102, 0x103, 0x104, 0x105, 0x106, 0x107, 0x108, 0x109,
-					 0x10a, 0x10c, 0x10d, 0x200, 0x202, 0x203, 0x207, 0x208, 0x209};
+	static const uint32_t types[] = {0x101, 0x102, 0x103, 0x104, 0x105, 0x106,
+					 0x107, 0x108, 0x109, 0x10a, 0x10c, 0x10d,
+					 0x200, 0x202, 0x203, 0x207, 0x208, 0x209};
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
 		assert_int_equal(simple(types[i]), BAD_PARAMETER);
 	}
@@ -176,7 +180,8 @@ static void test_backing_entries_must_match_their_count(void **state)
 	} request = {
 		.head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
 		.head.resource_id = 1,
-		.entries = {{.addr = WIRE_RAM_GPA, .length = 4096}, {.addr = WIRE_RAM_GPA, .length = 4096}},
+		.entries = {{.addr = WIRE_RAM_GPA, .length = 4096},
+			    {.addr = WIRE_RAM_GPA, .length = 4096}},
 	};
 	static const uint32_t wrong[] = {0, 1, 3, 0x10000001, 0xffffffff};
 	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 32, 32), OK);
@@ -220,14 +225,20 @@ static void test_blobs(void **state)
 	assert_int_equal(daemon_create_blob(&daemon, 1, 1, HOST3D, 65536, 0), BAD_ID);
 	assert_int_equal(daemon_set_scanout(&daemon, 0, 1, 0, 0, 16, 16), BAD_ID);
 	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 128, 512, 0), OK);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 128, 512, 4), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 129, 512, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 128, 508, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 128, 0, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 3, 128, 127, 514, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 166, 128, 128, 512, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 0xffffffff, 0xffffffff, 0xfffffffc, 0),
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 128, 512, 4),
 			 BAD_PARAMETER);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 129, 512, 0),
+			 BAD_PARAMETER);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 128, 508, 0),
+			 BAD_PARAMETER);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 128, 128, 0, 0), BAD_PARAMETER);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 3, 128, 127, 514, 0),
+			 BAD_PARAMETER);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 166, 128, 128, 512, 0),
+			 BAD_PARAMETER);
+	assert_int_equal(
+		daemon_set_scanout_blob(&daemon, 0, 1, 2, 0xffffffff, 0xffffffff, 0xfffffffc, 0),
+		BAD_PARAMETER);
 	assert_int_equal(daemon_unref(&daemon, 1), OK);
 }
 
@@ -263,7 +274,8 @@ static void test_contexts(void **state)
 {
 	struct virtio_gpu_ctx_resource attach = {
 		.hdr = {.type = VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, .ctx_id = 7}, .resource_id = 1};
-	const struct virtio_gpu_ctrl_hdr destroy = {.type = VIRTIO_GPU_CMD_CTX_DESTROY, .ctx_id = 7};
+	const struct virtio_gpu_ctrl_hdr destroy = {.type = VIRTIO_GPU_CMD_CTX_DESTROY,
+						    .ctx_id = 7};
 	assert_int_equal(daemon_create_context(&daemon, 0, 4), BAD_CONTEXT);
 	/* What OpenGL drivers try first. */
 	assert_int_equal(daemon_create_context(&daemon, 7, 0), BAD_PARAMETER);
@@ -309,7 +321,8 @@ static void test_submit(void **state)
 	submit.head.hdr.fence_id = 0x123456789abcull;
 	submit.head.hdr.ring_idx = 63;
 	assert_int_equal(
-		daemon_command(&daemon, &submit, sizeof(submit.head), &response, sizeof(response)), OK);
+		daemon_command(&daemon, &submit, sizeof(submit.head), &response, sizeof(response)),
+		OK);
 	assert_int_equal(response.flags, VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX);
 	assert_true(response.fence_id == 0x123456789abcull);
 	assert_int_equal(response.ctx_id, 3);
@@ -328,8 +341,9 @@ static void test_fence_of_a_failed_command(void **state)
 		.resource_id = 12345,
 	};
 	struct virtio_gpu_ctrl_hdr response;
-	assert_int_equal(daemon_command(&daemon, &flush, sizeof(flush), &response, sizeof(response)),
-			 BAD_ID);
+	assert_int_equal(
+		daemon_command(&daemon, &flush, sizeof(flush), &response, sizeof(response)),
+		BAD_ID);
 	assert_int_equal(response.flags, VIRTIO_GPU_FLAG_FENCE);
 	assert_int_equal(response.fence_id, 77);
 }
@@ -360,8 +374,8 @@ static void test_no_room_for_the_answer(void **state)
 {
 	const struct virtio_gpu_ctrl_hdr request = {.type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO};
 	uint8_t small[100];
-	assert_int_equal(wire_command(&daemon.front, 0, &request, sizeof(request), small, sizeof(small)),
-			 0);
+	assert_int_equal(
+		wire_command(&daemon.front, 0, &request, sizeof(request), small, sizeof(small)), 0);
 	assert_int_equal(wire_command(&daemon.front, 0, &request, sizeof(request), NULL, 0), 0);
 	wire_free_all(&daemon.front);
 	assert_int_equal(simple(0), UNSPEC);

@@ -21,9 +21,9 @@
 
 static const struct {
 	uint32_t id;
-	const char *bytes;	/* channel of each byte in memory, virtio 1.4, 5.7.6.8 */
+	const char *bytes; /* channel of each byte in memory, virtio 1.4, 5.7.6.8 */
 } formats[] = {
-	{1, "BGRA"}, {2, "BGRX"}, {3, "ARGB"},	{4, "XRGB"},
+	{1, "BGRA"},  {2, "BGRX"},  {3, "ARGB"},   {4, "XRGB"},
 	{67, "RGBA"}, {68, "XBGR"}, {121, "ABGR"}, {134, "RGBX"},
 };
 #define FORMATS (sizeof(formats) / sizeof(formats[0]))
@@ -46,8 +46,8 @@ static void draw(uint8_t *at, uint32_t stride, const char *bytes)
 				static const char order[] = "RGB";
 				const char *channel = strchr(order, bytes[b]);
 				/* Alpha must not matter on a screen, and X is rubbish. */
-				at[y * stride + x * 4 + b] =
-					channel == NULL ? (uint8_t)(x ^ 0x5a) : rgb[channel - order];
+				at[y * stride + x * 4 + b] = channel == NULL ? (uint8_t)(x ^ 0x5a)
+									     : rgb[channel - order];
 			}
 		}
 	}
@@ -64,8 +64,9 @@ static void check(const struct picture *picture, uint32_t x0, uint32_t y0, uint3
 			uint8_t rgb[3];
 			colour_at(x0 + x, y0 + y, rgb);
 			if (memcmp(seen, rgb, 3) != 0) {
-				fail_msg("%s: pixel %u,%u is %02x%02x%02x instead of %02x%02x%02x", what,
-					 x, y, seen[0], seen[1], seen[2], rgb[0], rgb[1], rgb[2]);
+				fail_msg("%s: pixel %u,%u is %02x%02x%02x instead of %02x%02x%02x",
+					 what, x, y, seen[0], seen[1], seen[2], rgb[0], rgb[1],
+					 rgb[2]);
 			}
 		}
 	}
@@ -113,15 +114,16 @@ static void test_set_scanout_blob(void **state)
 		uint32_t stride = (WIDTH + 3 + (uint32_t)i) * 4;
 		uint32_t offset = 4 * (1 + 37 * (uint32_t)i);
 		uint64_t place = 65536 * i;
-		assert_int_equal(daemon_create_blob(&daemon, 1, id, VIRTIO_GPU_BLOB_MEM_HOST3D, 65536, 0),
-				 OK);
+		assert_int_equal(
+			daemon_create_blob(&daemon, 1, id, VIRTIO_GPU_BLOB_MEM_HOST3D, 65536, 0),
+			OK);
 		assert_int_equal(daemon_map(&daemon, id, place), VIRTIO_GPU_RESP_OK_MAP_INFO);
 		/* Through the window, as the guest would. */
 		uint8_t *window = wire_window_at(&daemon.front, place, 65536);
 		assert_non_null(window);
 		draw(window + offset, stride, formats[i].bytes);
-		assert_int_equal(daemon_set_scanout_blob(&daemon, 0, id, formats[i].id, WIDTH, HEIGHT,
-							 stride, offset),
+		assert_int_equal(daemon_set_scanout_blob(&daemon, 0, id, formats[i].id, WIDTH,
+							 HEIGHT, stride, offset),
 				 OK);
 		assert_int_equal(daemon_flush(&daemon, id, WIDTH, HEIGHT), OK);
 		daemon_look(&daemon, 0, &picture);
@@ -140,8 +142,10 @@ static void test_guest_blob_is_copied_and_counted(void **state)
 	const uint64_t gpa = WIRE_RAM_GPA + (32ull << 20);
 	daemon_open(&daemon, 1);
 	draw(wire_at(&daemon.front, gpa), WIDTH * 4, "BGRX");
-	assert_int_equal(daemon_create_blob(&daemon, 0, 5, VIRTIO_GPU_BLOB_MEM_GUEST, 12288, gpa), OK);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 5, 2, WIDTH, HEIGHT, WIDTH * 4, 0), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 0, 5, VIRTIO_GPU_BLOB_MEM_GUEST, 12288, gpa),
+			 OK);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 5, 2, WIDTH, HEIGHT, WIDTH * 4, 0),
+			 OK);
 	assert_int_equal(daemon_flush(&daemon, 5, WIDTH, HEIGHT), OK);
 	daemon_look(&daemon, 0, &picture);
 	check(&picture, 0, 0, WIDTH, HEIGHT, "guest blob");
@@ -178,14 +182,17 @@ static void test_unref_of_a_shown_resource_keeps_the_picture(void **state)
 	struct picture picture;
 	daemon_open(&daemon, 1);
 	assert_int_equal(daemon_create_context(&daemon, 1, 4), OK);
-	assert_int_equal(daemon_create_blob(&daemon, 1, 9, VIRTIO_GPU_BLOB_MEM_HOST3D, 16384, 0), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 9, VIRTIO_GPU_BLOB_MEM_HOST3D, 16384, 0),
+			 OK);
 	assert_int_equal(daemon_map(&daemon, 9, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
 	draw(wire_window_at(&daemon.front, 0, 16384), WIDTH * 4, "BGRX");
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 9, 2, WIDTH, HEIGHT, WIDTH * 4, 0), OK);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 9, 2, WIDTH, HEIGHT, WIDTH * 4, 0),
+			 OK);
 	assert_int_equal(daemon_flush(&daemon, 9, WIDTH, HEIGHT), OK);
 	/* Unmaps, too: the window is free again. */
 	assert_int_equal(daemon_unref(&daemon, 9), OK);
-	assert_int_equal(daemon_create_blob(&daemon, 1, 9, VIRTIO_GPU_BLOB_MEM_HOST3D, 8192, 0), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 9, VIRTIO_GPU_BLOB_MEM_HOST3D, 8192, 0),
+			 OK);
 	assert_int_equal(daemon_map(&daemon, 9, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
 	/* The new resource 9 is not what is shown. */
 	assert_int_equal(daemon_flush(&daemon, 9, WIDTH, HEIGHT), OK);
@@ -201,10 +208,12 @@ static void test_picture_survives_a_pause_and_not_a_reset(void **state)
 	struct picture picture;
 	daemon_open(&daemon, 1);
 	assert_int_equal(daemon_create_context(&daemon, 1, 4), OK);
-	assert_int_equal(daemon_create_blob(&daemon, 1, 3, VIRTIO_GPU_BLOB_MEM_HOST3D, 16384, 0), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 3, VIRTIO_GPU_BLOB_MEM_HOST3D, 16384, 0),
+			 OK);
 	assert_int_equal(daemon_map(&daemon, 3, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
 	draw(wire_window_at(&daemon.front, 0, 16384), WIDTH * 4, "BGRX");
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 3, 2, WIDTH, HEIGHT, WIDTH * 4, 0), OK);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 3, 2, WIDTH, HEIGHT, WIDTH * 4, 0),
+			 OK);
 	assert_int_equal(daemon_flush(&daemon, 3, WIDTH, HEIGHT), OK);
 	wire_stop(&daemon.front);
 	wire_start(&daemon.front, DAEMON_FEATURES);

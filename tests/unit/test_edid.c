@@ -16,8 +16,8 @@
 
 static double refresh_of(const struct di_edid_detailed_timing_def *def)
 {
-	double total = (double)(def->horiz_video + def->horiz_blank) *
-		       (def->vert_video + def->vert_blank);
+	double total =
+		(double)(def->horiz_video + def->horiz_blank) * (def->vert_video + def->vert_blank);
 	return def->pixel_clock_hz / total;
 }
 
@@ -72,7 +72,8 @@ static void test_physical_size(void **state)
 		.width = 1920, .height = 1080, .refresh_hz = 60, .width_mm = 527, .height_mm = 296};
 	struct di_info *info = parse(&monitor);
 	const struct di_edid *edid = di_info_get_edid(info);
-	const struct di_edid_detailed_timing_def *timing = di_edid_get_detailed_timing_defs(edid)[0];
+	const struct di_edid_detailed_timing_def *timing =
+		di_edid_get_detailed_timing_defs(edid)[0];
 	assert_int_equal(timing->horiz_image_mm, 527);
 	assert_int_equal(timing->vert_image_mm, 296);
 	assert_int_equal(di_edid_get_screen_size(edid)->width_cm, 53);

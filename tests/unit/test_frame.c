@@ -23,13 +23,13 @@ static void test_pixman_agrees_with_the_name(void **state)
 		const struct format *format = format_at(i);
 		uint32_t from = 0x40a1b2c3; /* a r g b */
 		uint32_t to = 0;
-		pixman_image_t *source =
-			pixman_image_create_bits(PIXMAN_a8r8g8b8, 1, 1, &from, 4);
+		pixman_image_t *source = pixman_image_create_bits(PIXMAN_a8r8g8b8, 1, 1, &from, 4);
 		pixman_image_t *target = pixman_image_create_bits(
 			(pixman_format_code_t)format->pixman, 1, 1, &to, 4);
 		assert_non_null(target);
 		/* Unpremultiplied bytes: SRC converts channel by channel. */
-		pixman_image_composite32(PIXMAN_OP_SRC, source, NULL, target, 0, 0, 0, 0, 0, 0, 1, 1);
+		pixman_image_composite32(PIXMAN_OP_SRC, source, NULL, target, 0, 0, 0, 0, 0, 0, 1,
+					 1);
 		const uint8_t *bytes = (const uint8_t *)&to;
 		for (unsigned b = 0; b < 4; b++) {
 			switch (format->name[2 * b]) {

@@ -204,8 +204,8 @@ static int parse(struct values *values, int argc, char **argv)
 static void test_options(void **state)
 {
 	struct values values = {.number = 3};
-	char *good[] = {"test", "-f", "--text=a b", "operand", "-n", "7", "--choice", "blue",
-			"--size", "20x30", NULL};
+	char *good[] = {"test",     "-f",   "--text=a b", "operand", "-n", "7",
+			"--choice", "blue", "--size",     "20x30",   NULL};
 	assert_int_equal(parse(&values, 10, good), 9);
 	assert_string_equal(good[9], "operand");
 	assert_true(values.flag);
@@ -215,11 +215,11 @@ static void test_options(void **state)
 	assert_int_equal(values.size.width, 20);
 	assert_int_equal(values.size.height, 30);
 	static char *bad[][3] = {
-		{"test", "--number=0", NULL},	{"test", "--number=11", NULL},
-		{"test", "--number=7x", NULL},	{"test", "--number=-1", NULL},
+		{"test", "--number=0", NULL},   {"test", "--number=11", NULL},
+		{"test", "--number=7x", NULL},  {"test", "--number=-1", NULL},
 		{"test", "--choice=gre", NULL}, {"test", "--choice=greens", NULL},
-		{"test", "--size=20", NULL},	{"test", "--size=20x", NULL},
-		{"test", "--size=0x5", NULL},	{"test", "--nope", NULL},
+		{"test", "--size=20", NULL},    {"test", "--size=20x", NULL},
+		{"test", "--size=0x5", NULL},   {"test", "--nope", NULL},
 		{"test", "--text", NULL},
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
