@@ -24,7 +24,7 @@ struct block {
 	VkBuffer buffer;
 	VkDeviceMemory memory;
 	VkDeviceSize size;
-	uint32_t *words;	/* NULL when not mapped */
+	uint32_t *words; /* NULL when not mapped */
 };
 
 /* Ends the process with words when there is no usable device. */

@@ -41,7 +41,8 @@ static int run_maps(uint32_t count)
 	struct block check;
 	gpu_init(&gpu);
 	struct block *blocks = calloc(count, sizeof(*blocks));
-	if (blocks == NULL || gpu_block_create(&gpu, BLOCK_BYTES, false, true, &check) != VK_SUCCESS) {
+	if (blocks == NULL ||
+	    gpu_block_create(&gpu, BLOCK_BYTES, false, true, &check) != VK_SUCCESS) {
 		printf("FAIL no memory\n");
 		return 1;
 	}
@@ -169,7 +170,8 @@ static int run_exhaust(void)
 	VkResult after = gpu_block_create(&gpu, STEP, false, true, &again);
 	bool written = false;
 	if (after == VK_SUCCESS) {
-		written = gpu_fill(&gpu, &again, 0x5eed5eed) && again.words[STEP / 4 - 1] == 0x5eed5eed;
+		written = gpu_fill(&gpu, &again, 0x5eed5eed) &&
+			  again.words[STEP / 4 - 1] == 0x5eed5eed;
 		gpu_block_destroy(&gpu, &again);
 	}
 	gpu_finish(&gpu);
