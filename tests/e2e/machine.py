@@ -47,6 +47,11 @@ def artefact(name):
     return os.path.join(folder, name)
 
 
+def cpus():
+    """As the launcher does it: one processor is the host's."""
+    return max(1, min(4, (os.cpu_count() or 1) - 1))
+
+
 def wait_for(what, condition, timeout=30, step=0.02):
     end = time.monotonic() + timeout
     while True:
@@ -164,7 +169,7 @@ class Machine:
         self.qemu = subprocess.Popen(
             [os.environ.get("HESPER_QEMU", "qemu-system-x86_64"),
              "-machine", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", "max",
-             "-smp", "2", "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
+             "-smp", str(cpus()), "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
              "-nodefaults", "-display", "none",
              "-kernel", f"{image}/vmlinuz", "-initrd", f"{image}/initrd.img",
              "-append", f"console=ttyS0 console=tty0 panic=-1 {parameters} {append}",
