@@ -263,7 +263,10 @@ uint32_t wire_command(struct wire_front *front, unsigned queue, const void *requ
 	bool indirect = (front->features & VIRTIO_RING_F_INDIRECT_DESC) != 0;
 	uint16_t head = wire_submit(front, queue, buffers, response_size > 0 ? 2 : 1, indirect);
 	uint32_t written = wire_wait_used(front, queue, head);
-	memcpy(response, wire_at(front, out), written < response_size ? written : response_size);
+	if (response_size > 0) {
+		memcpy(response, wire_at(front, out),
+		       written < response_size ? written : response_size);
+	}
 	front->allocated = mark;
 	return written;
 }
