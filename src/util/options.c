@@ -170,7 +170,10 @@ static void print_default(const struct option_spec *spec, FILE *out)
 		}
 		break;
 	case OPTION_UINT:
-		fprintf(out, " (default: %u)", *(uint32_t *)spec->target);
+		/* Below its range it means "not given". */
+		if (*(uint32_t *)spec->target >= spec->min) {
+			fprintf(out, " (default: %u)", *(uint32_t *)spec->target);
+		}
 		break;
 	case OPTION_SIZE:
 		size = *(struct option_size *)spec->target;
