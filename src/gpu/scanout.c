@@ -290,10 +290,11 @@ static void flush_released(void *data)
 static void gather(const struct gpu_resource *resource, const struct frame *frame,
 		   const struct rect *rect)
 {
+	struct gpu_place place = {0};
 	for (uint32_t y = 0; y < rect->height; y++) {
 		uint64_t at = frame->offset + (uint64_t)(rect->y + y) * frame->stride +
 			      (uint64_t)rect->x * FORMAT_PIXEL_BYTES;
-		backing_copy(&resource->backing, at, (char *)resource->memory->mapping + at,
+		backing_copy(&resource->backing, &place, at, (char *)resource->memory->mapping + at,
 			     (uint64_t)rect->width * FORMAT_PIXEL_BYTES);
 	}
 }

@@ -221,8 +221,17 @@ bool backing_read(struct gpu_command *command, uint32_t entries, struct gpu_back
 void backing_finish(struct gpu_backing *backing);
 
 void transfer_to_host_2d(struct gpu_command *command);
-/* Copies (counted) len bytes from offset of the backing; false when they are not all there. */
-bool backing_copy(const struct gpu_backing *backing, uint64_t offset, void *to, uint64_t len);
+/*
+ * Copies (counted) len bytes from offset of the backing; false when they are not all there. place
+ * remembers where the last copy began, so that the rows of a picture cost one walk over the pieces,
+ * not one each: a guest chooses the number of both. Starts zeroed.
+ */
+struct gpu_place {
+	size_t piece;
+	uint64_t start;  /* bytes before that piece */
+};
+bool backing_copy(const struct gpu_backing *backing, struct gpu_place *place, uint64_t offset,
+		  void *to, uint64_t len);
 
 void blob_create(struct gpu_command *command);
 void blob_map(struct gpu_command *command);

@@ -5,24 +5,30 @@
 
 #include "util/counters.h"
 
-bool backing_copy(const struct gpu_backing *backing, uint64_t offset, void *to, uint64_t len)
+bool backing_copy(const struct gpu_backing *backing, struct gpu_place *place, uint64_t offset,
+		  void *to, uint64_t len)
 {
 	if (offset > backing->bytes || len > backing->bytes - offset) {
 		return false;
 	}
+	if (offset < place->start) {
+		*place = (struct gpu_place){0};
+	}
+	while (place->piece < backing->count &&
+	       offset - place->start >= backing->iov[place->piece].iov_len) {
+		place->start += backing->iov[place->piece].iov_len;
+		place->piece++;
+	}
 	char *at = to;
-	for (size_t i = 0; i < backing->count && len > 0; i++) {
+	uint64_t skip = offset - place->start;
+	for (size_t i = place->piece; i < backing->count && len > 0; i++) {
 		const struct iovec *piece = &backing->iov[i];
-		if (offset >= piece->iov_len) {
-			offset -= piece->iov_len;
-			continue;
-		}
-		uint64_t here = piece->iov_len - offset;
+		uint64_t here = piece->iov_len - skip;
 		here = here < len ? here : len;
-		counter_copy_pixels(at, (const char *)piece->iov_base + offset, here);
+		counter_copy_pixels(at, (const char *)piece->iov_base + skip, here);
 		at += here;
 		len -= here;
-		offset = 0;
+		skip = 0;
 	}
 	return true;
 }
@@ -60,11 +66,13 @@ void transfer_to_host_2d(struct gpu_command *command)
 	}
 	char *to = (char *)resource->memory->mapping + rect.y * stride +
 		   (uint64_t)rect.x * FORMAT_PIXEL_BYTES;
+	struct gpu_place place = {0};
 	if (row == stride) {
-		backing_copy(&resource->backing, offset, to, stride * rect.height);
+		backing_copy(&resource->backing, &place, offset, to, stride * rect.height);
 	} else {
 		for (uint32_t y = 0; y < rect.height; y++) {
-			backing_copy(&resource->backing, offset + y * stride, to + y * stride, row);
+			backing_copy(&resource->backing, &place, offset + y * stride,
+				     to + y * stride, row);
 		}
 	}
 	counter_add(COUNTER_TRANSFERS_2D, 1);

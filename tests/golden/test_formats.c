@@ -154,6 +154,50 @@ static void test_guest_blob_is_copied_and_counted(void **state)
 	daemon_close(&daemon);
 }
 
+/* The guest's pages lie anywhere, in any order, and a row may begin in the middle of one. */
+static void test_scattered_pages(void **state)
+{
+	enum { PIECE = 36, PIECES = WIDTH * HEIGHT * 4 / PIECE };
+	static struct {
+		struct virtio_gpu_resource_attach_backing head;
+		struct virtio_gpu_mem_entry entries[PIECES];
+	} request;
+	static uint8_t pixels[WIDTH * HEIGHT * 4];
+	struct daemon daemon;
+	struct picture picture;
+	const uint64_t gpa = WIRE_RAM_GPA + (32ull << 20);
+	assert_int_equal(sizeof(pixels) % PIECE, 0);
+	daemon_open(&daemon, 1);
+	draw(pixels, WIDTH * 4, "BGRX");
+	request.head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING;
+	request.head.resource_id = 1;
+	request.head.nr_entries = PIECES;
+	for (uint32_t i = 0; i < PIECES; i++) {
+		uint64_t at = gpa + 4096 * (uint64_t)(PIECES - i) + 8 * (i % 5);
+		memcpy(wire_at(&daemon.front, at), pixels + i * PIECE, PIECE);
+		request.entries[i] = (struct virtio_gpu_mem_entry){.addr = at, .length = PIECE};
+	}
+	assert_int_equal(daemon_create_2d(&daemon, 1, 2, WIDTH, HEIGHT), OK);
+	assert_int_equal(daemon_command(&daemon, &request, sizeof(request), NULL, 0), OK);
+	assert_int_equal(daemon_set_scanout(&daemon, 0, 1, 0, 0, WIDTH, HEIGHT), OK);
+	/* In four parts, none of them as wide as the resource, the last one first. */
+	assert_int_equal(daemon_transfer(&daemon, 1, 31, 17, 41, 23, (17 * WIDTH + 31) * 4), OK);
+	assert_int_equal(daemon_transfer(&daemon, 1, 0, 17, 31, 23, 17 * WIDTH * 4), OK);
+	assert_int_equal(daemon_transfer(&daemon, 1, 31, 0, 41, 17, 31 * 4), OK);
+	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, 31, 17, 0), OK);
+	assert_int_equal(daemon_flush(&daemon, 1, WIDTH, HEIGHT), OK);
+	daemon_look(&daemon, 0, &picture);
+	check(&picture, 0, 0, WIDTH, HEIGHT, "scattered");
+	picture_finish(&picture);
+	/* All at once gives the same. */
+	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, WIDTH, HEIGHT, 0), OK);
+	assert_int_equal(daemon_flush(&daemon, 1, WIDTH, HEIGHT), OK);
+	daemon_look(&daemon, 0, &picture);
+	check(&picture, 0, 0, WIDTH, HEIGHT, "scattered, at once");
+	picture_finish(&picture);
+	daemon_close(&daemon);
+}
+
 static void test_one_resource_on_two_heads(void **state)
 {
 	struct daemon daemon;
@@ -236,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_set_scanout),
 		cmocka_unit_test(test_set_scanout_blob),
 		cmocka_unit_test(test_guest_blob_is_copied_and_counted),
+		cmocka_unit_test(test_scattered_pages),
 		cmocka_unit_test(test_one_resource_on_two_heads),
 		cmocka_unit_test(test_unref_of_a_shown_resource_keeps_the_picture),
 		cmocka_unit_test(test_picture_survives_a_pause_and_not_a_reset),
