@@ -58,20 +58,9 @@ static void blob_created(void *data, int status, struct memory *memory, uint32_t
 		dispatch_resource_idle(gpu, id);
 		return;
 	}
-	/* Those that waited find no resource, like any later command for it. */
-	struct list orphans;
-	list_init(&orphans);
-	list_splice(&orphans, &resource->waiters);
-	resource_drop(gpu, resource);
 	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "blob %u: the renderer refused it: %s",
 		     id, strerror(-status));
-	while (!list_empty(&orphans)) {
-		struct gpu_command *waiting =
-			container_of(orphans.next, struct gpu_command, wait_link);
-		list_remove(&waiting->wait_link);
-		command_fail(waiting, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
-			     "resource %u could not be made", id);
-	}
+	resource_drop(gpu, resource);
 }
 
 static void create_host_blob(struct gpu_command *command)

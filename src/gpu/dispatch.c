@@ -63,17 +63,20 @@ static void get_capset(struct gpu_command *command)
 }
 
 #define HANDLER(member, function)                                                                  \
-	{#function, sizeof(((union gpu_request *)NULL)->member), function, 0}
+	{#function, sizeof(((union gpu_request *)NULL)->member), function, 0, false}
 #define RESOURCE_HANDLER(member, function)                                                         \
 	{#function, sizeof(((union gpu_request *)NULL)->member), function,                         \
-	 offsetof(union gpu_request, member.resource_id)}
+	 offsetof(union gpu_request, member.resource_id), true}
+/* Resource 0 means none. */
+#define SCANOUT_HANDLER(member, function)                                                          \
+	{#function, sizeof(((union gpu_request *)NULL)->member), function,                         \
+	 offsetof(union gpu_request, member.resource_id), false}
 
 static const struct gpu_handler handlers_2d[] = {
 	[VIRTIO_GPU_CMD_GET_DISPLAY_INFO & 0xff] = HANDLER(hdr, scanout_get_display_info),
 	[VIRTIO_GPU_CMD_RESOURCE_CREATE_2D & 0xff] = HANDLER(create_2d, resource_create_2d),
 	[VIRTIO_GPU_CMD_RESOURCE_UNREF & 0xff] = RESOURCE_HANDLER(unref, resource_unref),
-	/* Resource 0 disables, so these two look for themselves. */
-	[VIRTIO_GPU_CMD_SET_SCANOUT & 0xff] = HANDLER(set_scanout, scanout_set),
+	[VIRTIO_GPU_CMD_SET_SCANOUT & 0xff] = SCANOUT_HANDLER(set_scanout, scanout_set),
 	[VIRTIO_GPU_CMD_RESOURCE_FLUSH & 0xff] = RESOURCE_HANDLER(flush, scanout_flush),
 	[VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D & 0xff] =
 		RESOURCE_HANDLER(transfer_2d, transfer_to_host_2d),
@@ -86,7 +89,8 @@ static const struct gpu_handler handlers_2d[] = {
 	[VIRTIO_GPU_CMD_GET_EDID & 0xff] = HANDLER(edid, scanout_get_edid),
 	[VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID & 0xff] = HANDLER(hdr, answer_no_uuid),
 	[VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB & 0xff] = HANDLER(create_blob, blob_create),
-	[VIRTIO_GPU_CMD_SET_SCANOUT_BLOB & 0xff] = HANDLER(set_scanout_blob, scanout_set_blob),
+	[VIRTIO_GPU_CMD_SET_SCANOUT_BLOB & 0xff] =
+		SCANOUT_HANDLER(set_scanout_blob, scanout_set_blob),
 };
 
 static const struct gpu_handler handlers_3d[] = {
@@ -136,11 +140,6 @@ static uint32_t named_resource(const struct gpu_command *command)
 {
 	size_t at = command->handler->resource_at;
 	uint32_t id = 0;
-	if (command->handler->run == scanout_set_blob) {
-		at = offsetof(union gpu_request, set_scanout_blob.resource_id);
-	} else if (command->handler->run == scanout_set) {
-		at = offsetof(union gpu_request, set_scanout.resource_id);
-	}
 	if (at != 0) {
 		memcpy(&id, (const char *)&command->request + at, sizeof(id));
 	}
@@ -151,7 +150,7 @@ static void run(struct gpu_command *command)
 {
 	uint32_t id = named_resource(command);
 	struct gpu_resource *resource = id == 0 ? NULL : resource_find(command->gpu, id);
-	if (resource == NULL && command->handler->resource_at != 0) {
+	if (resource == NULL && command->handler->needs_resource) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 			     "there is no resource %u", id);
 		return;
@@ -161,6 +160,16 @@ static void run(struct gpu_command *command)
 		return;
 	}
 	command->handler->run(command);
+}
+
+void dispatch_again(struct list *commands)
+{
+	while (!list_empty(commands)) {
+		struct gpu_command *command =
+			container_of(commands->next, struct gpu_command, wait_link);
+		list_remove(&command->wait_link);
+		run(command);
+	}
 }
 
 void dispatch_resource_idle(struct gpu *gpu, uint32_t resource_id)

@@ -43,8 +43,12 @@ static void free_resource(struct gpu_resource *resource)
 
 void resource_drop(struct gpu *gpu, struct gpu_resource *resource)
 {
+	struct list waiters;
+	list_init(&waiters);
+	list_splice(&waiters, &resource->waiters);
 	idmap_remove(&gpu->resources, resource->id);
 	free_resource(resource);
+	dispatch_again(&waiters);
 }
 
 void resource_drop_all(struct gpu *gpu)
@@ -111,8 +115,8 @@ void resource_unref(struct gpu_command *command)
 	if (resource->kind == GPU_RESOURCE_HOST3D) {
 		render_resource_unref(gpu->render, resource->id);
 	}
-	resource_drop(gpu, resource);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+	resource_drop(gpu, resource);
 }
 
 void backing_finish(struct gpu_backing *backing)

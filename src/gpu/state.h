@@ -168,8 +168,9 @@ struct gpu_handler {
 	size_t size; /* of the fixed request */
 	/* Answers with one of the command_ functions, now or later. */
 	void (*run)(struct gpu_command *command);
-	/* Offset in the request of a resource id that must exist and not be busy; 0: none. */
+	/* Offset in the request of the id of a resource to wait for while it is busy; 0: none. */
 	size_t resource_at;
+	bool needs_resource; /* without it, INVALID_RESOURCE_ID */
 };
 
 /* Takes over the chain; NULL without memory (then the chain is completed empty). */
@@ -202,6 +203,9 @@ void command_drop_all(struct gpu *gpu);
 
 void dispatch_queue(struct gpu *gpu, unsigned queue);
 
+/* Runs commands that waited (by wait_link) for a resource that is gone; the list is emptied. */
+void dispatch_again(struct list *commands);
+
 /* The resource's awaited answer has come: lets the waiting commands go on. */
 void dispatch_resource_idle(struct gpu *gpu, uint32_t resource_id);
 
@@ -214,6 +218,7 @@ void resource_detach_backing(struct gpu_command *command);
 struct gpu_resource *resource_find(struct gpu *gpu, uint32_t id);
 /* NULL (and an answered command) when the id is bad or there is no memory. */
 struct gpu_resource *resource_add(struct gpu_command *command, uint32_t id);
+/* Commands that wait for it are answered: there is no such resource. */
 void resource_drop(struct gpu *gpu, struct gpu_resource *resource);
 void resource_drop_all(struct gpu *gpu);
 /* Reads entries behind the fixed request. On failure answers the command; false. */

@@ -270,6 +270,66 @@ static void test_window(void **state)
 	assert_int_equal(daemon_unref(&daemon, 1), OK);
 }
 
+/* Makes a command available without waiting for it; its answer will be at *answer. */
+static uint16_t post(const void *request, uint32_t size, uint64_t *answer)
+{
+	uint64_t gpa = wire_alloc(&daemon.front, size);
+	*answer = wire_alloc(&daemon.front, sizeof(struct virtio_gpu_resp_map_info));
+	memcpy(wire_at(&daemon.front, gpa), request, size);
+	const struct wire_buffer buffers[] = {
+		{.gpa = gpa, .len = size},
+		{.gpa = *answer, .len = sizeof(struct virtio_gpu_resp_map_info), .writable = true},
+	};
+	return wire_submit(&daemon.front, 0, buffers, 2, true);
+}
+
+static uint32_t answer_at(uint64_t gpa)
+{
+	return ((struct virtio_gpu_ctrl_hdr *)wire_at(&daemon.front, gpa))->type;
+}
+
+/* While a map is on its way, commands for the resource wait; one of them removes it. */
+static void test_commands_behind_an_unref(void **state)
+{
+	const struct virtio_gpu_resource_map_blob map = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB, .resource_id = 1};
+	const struct virtio_gpu_resource_unref unref = {.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNREF,
+							.resource_id = 1};
+	const struct virtio_gpu_resource_flush flush = {.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH,
+							.resource_id = 1};
+	const struct virtio_gpu_set_scanout show = {.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT,
+						    .resource_id = 1};
+	uint64_t answers[4];
+	uint16_t heads[4];
+	assert_int_equal(daemon_create_context(&daemon, 1, 4), OK);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 1, HOST3D, 65536, 0), OK);
+	uint64_t before = daemon_counter(&daemon, "commands");
+	daemon.front.policy = WIRE_HOLD;
+	heads[0] = post(&map, sizeof(map), &answers[0]);
+	heads[1] = post(&unref, sizeof(unref), &answers[1]);
+	heads[2] = post(&flush, sizeof(flush), &answers[2]);
+	heads[3] = post(&show, sizeof(show), &answers[3]);
+	while (!daemon.front.held) {
+		assert_true(wire_pump(&daemon.front, WIRE_TIMEOUT_MS));
+	}
+	while (daemon_counter(&daemon, "commands") < before + 4) {
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		assert_false(wire_used(&daemon.front, 0, heads[i], NULL));
+	}
+	daemon.front.policy = WIRE_ANSWER;
+	wire_release(&daemon.front, 0);
+	for (unsigned i = 0; i < 4; i++) {
+		wire_wait_used(&daemon.front, 0, heads[i]);
+	}
+	assert_int_equal(answer_at(answers[0]), VIRTIO_GPU_RESP_OK_MAP_INFO);
+	assert_int_equal(answer_at(answers[1]), OK);
+	assert_int_equal(answer_at(answers[2]), BAD_ID);
+	assert_int_equal(answer_at(answers[3]), BAD_ID);
+	wire_free_all(&daemon.front);
+	assert_int_equal(daemon_create_blob(&daemon, 1, 1, HOST3D, 65536, 0), OK);
+}
+
 static void test_contexts(void **state)
 {
 	struct virtio_gpu_ctx_resource attach = {
@@ -395,6 +455,7 @@ int main(void)
 		TEST(test_scanouts),
 		TEST(test_blobs),
 		TEST(test_window),
+		TEST(test_commands_behind_an_unref),
 		TEST(test_contexts),
 		TEST(test_submit),
 		TEST(test_fence_of_a_failed_command),
