@@ -261,7 +261,7 @@ static int start(struct hesperd *d)
 		.callbacks = &display_callbacks,
 		.data = d,
 	};
-	const struct gpu_options gpu = {
+	struct gpu_options gpu = {
 		.heads = o->outputs,
 		.mode = {o->size.width, o->size.height, o->refresh, 0, 0},
 		.window_size = (uint64_t)o->window_mib << 20,
@@ -269,15 +269,14 @@ static int start(struct hesperd *d)
 		.disconnected = handle_disconnected,
 		.data = d,
 	};
-	struct gpu_options with_display = gpu;
 	if (display_server_create(&d->loop, &display, &d->display) < 0) {
 		return -1;
 	}
 	if (d->display_fd >= 0 && display_server_listen(d->display, d->display_fd) < 0) {
 		return -1;
 	}
-	with_display.display = d->display;
-	if (gpu_create(&with_display, &d->loop, &d->gpu) < 0) {
+	gpu.display = d->display;
+	if (gpu_create(&gpu, &d->loop, &d->gpu) < 0) {
 		return -1;
 	}
 	d->render_options = (struct render_options){
