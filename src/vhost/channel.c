@@ -25,17 +25,16 @@ struct mapping {
 	struct list link;
 	uint64_t offset;
 	uint64_t size;
-	uint64_t fd_offset;
-	dev_t device;
-	ino_t inode;
+	struct window_file file;
 	bool confirmed;
 };
 
 static void channel_pump(struct channel *channel);
 
-void channel_init(struct channel *channel, uv_loop_t *loop, uint8_t window_id)
+void channel_init(struct channel *channel, uv_loop_t *loop, uint8_t window_id,
+		  struct window_files *files)
 {
-	*channel = (struct channel){.loop = loop, .window_id = window_id};
+	*channel = (struct channel){.loop = loop, .window_id = window_id, .files = files};
 	message_init(&channel->incoming);
 	list_init(&channel->mappings);
 }
@@ -52,9 +51,10 @@ static struct mapping *find_mapping(const struct channel *channel, uint64_t offs
 	return NULL;
 }
 
-static void forget_mapping(struct mapping *mapping)
+static void forget_mapping(struct channel *channel, struct mapping *mapping)
 {
 	if (mapping != NULL) {
+		window_files_remove(channel->files, &mapping->file);
 		list_remove(&mapping->link);
 		free(mapping);
 	}
@@ -63,7 +63,7 @@ static void forget_mapping(struct mapping *mapping)
 static void forget_all(struct channel *channel)
 {
 	while (!list_empty(&channel->mappings)) {
-		forget_mapping(container_of(channel->mappings.next, struct mapping, link));
+		forget_mapping(channel, container_of(channel->mappings.next, struct mapping, link));
 	}
 }
 
@@ -81,9 +81,16 @@ static int remember_mapping(struct channel *channel, const struct window_request
 	}
 	mapping->offset = request->offset;
 	mapping->size = request->size;
-	mapping->fd_offset = request->fd_offset;
-	mapping->device = info.st_dev;
-	mapping->inode = info.st_ino;
+	mapping->file = (struct window_file){
+		.device = info.st_dev,
+		.inode = info.st_ino,
+		.offset = request->fd_offset,
+		.size = request->size,
+	};
+	if (window_files_add(channel->files, &mapping->file) < 0) {
+		free(mapping);
+		return -ENOMEM;
+	}
 	list_append(&channel->mappings, &mapping->link);
 	*out = mapping;
 	return 0;
@@ -99,26 +106,20 @@ size_t channel_mapped(const struct channel *channel)
 	return count;
 }
 
-/*
- * By the file, not by the address, which is the guest's to choose. RAM is never one of these: only
- * files that we sent are in the list. The front end may show a part of a mapping.
- */
 bool channel_is_window(const struct channel *channel, const struct guest_region *region, int fd)
 {
 	struct stat info;
 	if (list_empty(&channel->mappings) || fstat(fd, &info) < 0) {
-		return false;
+		return window_files_have(channel->files, region, fd);
 	}
 	struct list *item;
 	list_for_each (item, &channel->mappings) {
 		const struct mapping *mapping = container_of(item, struct mapping, link);
-		if (mapping->device == info.st_dev && mapping->inode == info.st_ino &&
-		    region->size <= mapping->size &&
-		    region->mmap_offset - mapping->fd_offset <= mapping->size - region->size) {
+		if (window_file_covers(&mapping->file, region, info.st_dev, info.st_ino)) {
 			return true;
 		}
 	}
-	return false;
+	return window_files_have(channel->files, region, fd);
 }
 
 /* Ends the request and gives its letter back. */
@@ -245,7 +246,7 @@ static void handle_request_reply(struct channel *channel, uint64_t value)
 			    request->map ? "map" : "unmap", (unsigned long long)request->size,
 			    (unsigned long long)request->offset);
 		if (request->map) {
-			forget_mapping(channel->mapping);
+			forget_mapping(channel, channel->mapping);
 		}
 		give_back(channel, -EREMOTEIO);
 		return;
@@ -257,7 +258,7 @@ static void handle_request_reply(struct channel *channel, uint64_t value)
 static void handle_barrier_reply(struct channel *channel)
 {
 	if (!channel->request->map) {
-		forget_mapping(channel->mapping);
+		forget_mapping(channel, channel->mapping);
 	}
 	give_back(channel, 0);
 }

@@ -3,6 +3,7 @@
 #define HESPER_VHOST_CHANNEL_H
 
 #include "vhost/session.h"
+#include "vhost/window_files.h"
 
 /*
  * The back-end channel: our requests to the front end. Front thread. At most one message is
@@ -34,9 +35,11 @@ struct channel {
 	struct window_request *request; /* of stage */
 	struct mapping *mapping; /* that the request makes or ends */
 	struct list mappings; /* struct mapping */
+	struct window_files *files; /* of all of the machine's sessions; may be NULL */
 };
 
-void channel_init(struct channel *channel, uv_loop_t *loop, uint8_t window_id);
+void channel_init(struct channel *channel, uv_loop_t *loop, uint8_t window_id,
+		  struct window_files *files);
 /* Closes it all; the request goes back with -ENOTCONN. */
 void channel_finish(struct channel *channel);
 
@@ -60,7 +63,7 @@ void channel_notify_config(struct channel *channel);
 /* How many mappings the front end has confirmed and not dropped since. */
 size_t channel_mapped(const struct channel *channel);
 
-/* Whether a region of a memory table is a window of ours that the front end echoes. */
+/* Whether a region of a memory table is a window's, ours or another session's, that is echoed. */
 bool channel_is_window(const struct channel *channel, const struct guest_region *region, int fd);
 
 #endif

@@ -205,6 +205,8 @@ static void set_up(struct front *front, struct vhost *vhost)
 	front->window_id = options->window_id;
 	front->config_size = options->config_size;
 	memcpy(front->config, options->config, sizeof(front->config));
+	front->select_config = options->select_config;
+	front->select_data = options->select_data;
 	front->quit.deliver = handle_quit;
 	front->quit.discard = discard_nothing;
 	front->ask.vhost = vhost;
@@ -215,7 +217,7 @@ static void set_up(struct front *front, struct vhost *vhost)
 		.fd = -1,
 	};
 	message_init(&front->incoming);
-	channel_init(&front->channel, &front->loop, options->window_id);
+	channel_init(&front->channel, &front->loop, options->window_id, options->window_files);
 }
 
 static int start_thread(struct front *front, pthread_t *thread)

@@ -35,6 +35,8 @@ struct front {
 	uint8_t window_id;
 	uint32_t config_size;
 	uint8_t config[VHOST_MAX_CONFIG];
+	vhost_select_config select_config;
+	const void *select_data;
 	uint64_t features;
 	struct ring_setup rings[VHOST_MAX_QUEUES];
 	struct guest_memory *memory; /* its own reference */

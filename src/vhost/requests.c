@@ -131,7 +131,13 @@ static int set_config(struct front *front, struct message *message)
 	if (bad_config(message)) {
 		return -EINVAL;
 	}
-	/* The device decides what the write means; the next read must see it (protocols §6.1). */
+	/* What the write means must be in the very next read (protocols §6.1). */
+	if (front->select_config != NULL) {
+		const struct vhost_user_config *config = &message->payload.config;
+		front->select_config(front->select_data, front->config, config->offset,
+				     config->bytes, config->size);
+		return 0;
+	}
 	front->ask.config = message->payload.config;
 	front_ask(front, ASK_CONFIG);
 	return WAITS;

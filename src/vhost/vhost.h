@@ -9,6 +9,7 @@
 
 #include "vhost/guest_memory.h"
 #include "vhost/virtqueue.h"
+#include "vhost/window_files.h"
 
 /*
  * A vhost-user back end for one device: the protocol, its queues, and the shared-memory window.
@@ -24,6 +25,15 @@ struct vhost;
 #define VHOST_MAX_QUEUES 8
 #define VHOST_MAX_CONFIG 256 /* QEMU: VHOST_USER_MAX_CONFIG_SIZE */
 
+/*
+ * Front thread: the guest wrote size bytes at offset; makes config (VHOST_MAX_CONFIG bytes) what it
+ * reads from now on. For a device whose config is a function of what was written: no round trip to
+ * a device thread that may be busy, for hundreds of accesses in which the machine stands still. data
+ * does not change while the session lives.
+ */
+typedef void (*vhost_select_config)(const void *data, uint8_t *config, uint32_t offset,
+				    const uint8_t *bytes, uint32_t size);
+
 struct vhost_callbacks {
 	/*
 	 * The guest's driver runs: first ring enabled. resumed: the VM was only paused, and
@@ -35,7 +45,10 @@ struct vhost_callbacks {
 	void (*stopped)(void *data);
 	/* Chains may be available in queue `index`. */
 	void (*kicked)(void *data, unsigned index);
-	/* The guest wrote config: size bytes at offset, as sent by the front end. */
+	/*
+	 * The guest wrote config: size bytes at offset, as sent by the front end. Not called with
+	 * select_config.
+	 */
 	void (*config_written)(void *data, uint32_t offset, const uint8_t *bytes, uint32_t size);
 	/*
 	 * The front end is gone, for good (QEMU cannot reconnect: protocols §1.0 Q7). Last
@@ -50,9 +63,13 @@ struct vhost_options {
 	unsigned queue_count;
 	uint32_t config_size;
 	uint8_t config[VHOST_MAX_CONFIG]; /* initial content */
+	vhost_select_config select_config; /* NULL: config_written is called */
+	const void *select_data;
 	/* Size in bytes of the window with window_id, a power of two; 0 = none. */
 	uint64_t window_size;
 	uint8_t window_id;
+	struct window_files
+		*window_files; /* of all sessions of the machine; NULL: this is the only one */
 	const struct vhost_callbacks *callbacks;
 	void *data;
 };

@@ -215,6 +215,11 @@ void virtqueue_push(struct virtqueue *queue, struct virtqueue_chain *chain, uint
 	virtqueue_drop(chain);
 }
 
+unsigned virtqueue_size(const struct virtqueue *queue)
+{
+	return queue->setup.num;
+}
+
 void virtqueue_drop(struct virtqueue_chain *chain)
 {
 	if (chain != NULL) {

@@ -59,6 +59,9 @@ void virtqueue_push(struct virtqueue *queue, struct virtqueue_chain *chain, uint
 /* Frees a chain without completing it. For device reset. */
 void virtqueue_drop(struct virtqueue_chain *chain);
 
+/* Entries of the ring; 0 before the first start. */
+unsigned virtqueue_size(const struct virtqueue *queue);
+
 /* Interrupts the guest if it wants that for what was pushed since the last call. One eventfd write. */
 void virtqueue_notify(struct virtqueue *queue);
 
