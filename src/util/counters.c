@@ -19,6 +19,7 @@ static const char *const names[] = {
 	[COUNTER_MAPS] = "maps",
 	[COUNTER_UNMAPS] = "unmaps",
 	[COUNTER_MAP_FAILURES] = "map_failures",
+	[COUNTER_HOT_PLUG_EVENTS] = "hot_plug_events",
 	[COUNTER_FRAMES_SENT] = "frames_sent",
 	[COUNTER_FRAMES_DROPPED] = "frames_dropped",
 	[COUNTER_FRAMES_PRESENTED] = "frames_presented",

@@ -29,6 +29,8 @@ enum counter {
 	COUNTER_MAPS,
 	COUNTER_UNMAPS,
 	COUNTER_MAP_FAILURES,
+	/* Times the guest was told that its monitors changed. */
+	COUNTER_HOT_PLUG_EVENTS,
 	/* Display. */
 	COUNTER_FRAMES_SENT,
 	COUNTER_FRAMES_DROPPED,

@@ -19,13 +19,63 @@ static int bad_value(const struct option_table *table, const struct option_spec 
 	fprintf(stderr, "%s: --%s cannot be '%s'", table->program, spec->name, text);
 	if (spec->kind == OPTION_CHOICE) {
 		fprintf(stderr, "; it is one of %s", spec->argument);
-	} else if (spec->kind == OPTION_UINT || spec->kind == OPTION_SIZE) {
+	} else if (spec->kind != OPTION_FLAG && spec->kind != OPTION_STRING) {
 		fprintf(stderr, "; it is %s%u to %u",
 			spec->kind == OPTION_SIZE ? "WIDTHxHEIGHT, each " : "a number from ",
 			spec->min, spec->max == 0 ? UINT32_MAX : spec->max);
 	}
 	fprintf(stderr, "\n");
 	return -EINVAL;
+}
+
+bool options_number(const char **at, uint32_t *out)
+{
+	uint64_t value = 0;
+	if (!isdigit((unsigned char)**at)) {
+		return false;
+	}
+	for (; isdigit((unsigned char)**at); ++*at) {
+		value = value * 10 + (uint64_t)(**at - '0');
+		if (value > UINT32_MAX) {
+			return false;
+		}
+	}
+	*out = (uint32_t)value;
+	return true;
+}
+
+bool options_thousandths(const char **at, uint32_t *out)
+{
+	uint32_t whole;
+	if (!options_number(at, &whole) || whole > UINT32_MAX / 1000 - 1) {
+		return false;
+	}
+	*out = whole * 1000;
+	if (**at != '.') {
+		return true;
+	}
+	++*at;
+	if (!isdigit((unsigned char)**at)) {
+		return false;
+	}
+	for (uint32_t unit = 100; isdigit((unsigned char)**at); ++*at, unit /= 10) {
+		if (unit == 0) {
+			return false;
+		}
+		*out += unit * (uint32_t)(**at - '0');
+	}
+	return true;
+}
+
+static bool parse_milli(const struct option_spec *spec, const char *text)
+{
+	uint32_t value;
+	if (!options_thousandths(&text, &value) || *text != '\0' || value / 1000 < spec->min ||
+	    (spec->max != 0 && value > (uint64_t)spec->max * 1000)) {
+		return false;
+	}
+	*(uint32_t *)spec->target = value;
+	return true;
 }
 
 static bool parse_uint(const struct option_spec *spec, const char *text, char end, uint32_t *out,
@@ -76,6 +126,8 @@ static int apply(const struct option_table *table, const struct option_spec *spe
 		return parse_uint(spec, text, '\0', spec->target, &rest)
 			       ? 0
 			       : bad_value(table, spec, text);
+	case OPTION_MILLI:
+		return parse_milli(spec, text) ? 0 : bad_value(table, spec, text);
 	case OPTION_SIZE: {
 		struct option_size size;
 		if (!parse_uint(spec, text, 'x', &size.width, &rest) ||
@@ -174,6 +226,9 @@ static void print_default(const struct option_spec *spec, FILE *out)
 		if (*(uint32_t *)spec->target >= spec->min) {
 			fprintf(out, " (default: %u)", *(uint32_t *)spec->target);
 		}
+		break;
+	case OPTION_MILLI:
+		fprintf(out, " (default: %g)", *(uint32_t *)spec->target / 1000.0);
 		break;
 	case OPTION_SIZE:
 		size = *(struct option_size *)spec->target;

@@ -15,6 +15,7 @@ enum option_kind {
 	OPTION_FLAG, /* no argument; target: bool */
 	OPTION_STRING, /* target: const char *, points into argv */
 	OPTION_UINT, /* target: uint32_t, decimal, min..max */
+	OPTION_MILLI, /* target: uint32_t in thousandths; a decimal number, min..max whole units */
 	OPTION_SIZE, /* target: struct option_size, WIDTHxHEIGHT, each min..max */
 	OPTION_CHOICE, /* target: uint32_t, index into choices ("a|b|c") */
 };
@@ -50,6 +51,13 @@ struct option_table {
  * "--version" are always there: they print and return -ECANCELED (the program then exits 0).
  */
 int options_parse(const struct option_table *table, int argc, char **argv);
+
+/*
+ * Pieces for the values that a program parses itself. A decimal number at *at, and one with up to
+ * three decimals in thousandths; *at moves behind it. False when there is none or it is too large.
+ */
+bool options_number(const char **at, uint32_t *out);
+bool options_thousandths(const char **at, uint32_t *out);
 
 /* The help text. */
 void options_help(const struct option_table *table, FILE *out);
