@@ -8,6 +8,7 @@
 
 #include "display/input.h"
 #include "view/bus.h"
+#include "view/options.h"
 #include "view/placement.h"
 
 /*
@@ -36,17 +37,6 @@ struct view_window_info {
 	uint32_t width;  /* of the guest's picture; 0: none is shown */
 	uint32_t height;
 	float density; /* window pixels to one unit of SDL's coordinates */
-};
-
-enum view_pointer {
-	VIEW_POINTER_AUTO, /* absolute where the guest has a tablet that it uses */
-	VIEW_POINTER_ABSOLUTE,
-	VIEW_POINTER_RELATIVE,
-};
-
-enum view_cursor_mode {
-	VIEW_CURSOR_HOST, /* the guest's pointer is the host's */
-	VIEW_CURSOR_DRAW, /* it is drawn into the picture */
 };
 
 struct view_input_options {

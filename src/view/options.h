@@ -8,17 +8,43 @@
 #include "util/log.h"
 #include "util/options.h"
 
+/* In the order of the words of --scale, --filter, --pointer, --cursor. */
 enum view_scale {
 	VIEW_SCALE_FIT,  /* as large as the window allows, aspect ratio kept */
+	VIEW_SCALE_INTEGER, /* the same, by whole numbers */
 	VIEW_SCALE_ONE,  /* one guest pixel is one window pixel */
+	VIEW_SCALES,
+};
+
+enum view_filter {
+	VIEW_FILTER_AUTO,  /* nearest for whole multiples, else linear */
+	VIEW_FILTER_NEAREST,
+	VIEW_FILTER_LINEAR,
+	VIEW_FILTERS,
+};
+
+enum view_pointer {
+	VIEW_POINTER_AUTO, /* absolute where the guest has a tablet that it uses */
+	VIEW_POINTER_ABSOLUTE,
+	VIEW_POINTER_RELATIVE,
+};
+
+enum view_cursor_mode {
+	VIEW_CURSOR_HOST, /* the guest's pointer is the host's */
+	VIEW_CURSOR_DRAW, /* it is drawn into the picture */
 };
 
 #define VIEW_ANY_DEVICE UINT32_MAX
 
+/* Consoles have the numbers 0 to VIEW_MAX_CONSOLES - 1; of others the viewer knows nothing. */
+#define VIEW_MAX_CONSOLES 32
+
 /* What the command line says; strings point into argv or the environment. */
 struct view_options {
-	const char *socket;
-	uint32_t console;
+	const char *socket;  /* one of these three is set */
+	const char *qmp;
+	const char *bus;
+	uint32_t consoles;  /* a bit for each that was named; 0: all graphic ones */
 	bool headless;
 	const char *screenshot;  /* NULL: none */
 	uint32_t screenshot_at;  /* presented frame number, from 1; 0: the last one */
@@ -27,8 +53,14 @@ struct view_options {
 	const char *title;
 	const char *log;  /* a level's name */
 	uint32_t wait_s;  /* for the socket to be there */
-	struct option_size size; /* of the window; 0: that of the first picture */
+	struct option_size size; /* of each window; 0: that of the first picture */
+	bool full_screen;
+	bool no_resize;  /* the guest is not told the window's size, nor the other way round */
 	uint32_t scale;   /* enum view_scale */
+	uint32_t filter;  /* enum view_filter */
+	uint32_t pointer; /* enum view_pointer */
+	uint32_t cursor;  /* enum view_cursor_mode */
+	bool grab;
 	uint32_t status_fd;  /* 0: none */
 	const char *device_text; /* as given, or NULL */
 	uint32_t device;  /* index as listed, or VIEW_ANY_DEVICE */

@@ -19,4 +19,7 @@ struct placement {
 struct placement placement_of(uint32_t picture_width, uint32_t picture_height,
 			      uint32_t window_width, uint32_t window_height, enum view_scale scale);
 
+/* Whether a pixel is taken from the nearest one, not mixed of the four around it. */
+bool placement_sharp(const struct placement *placement, enum view_filter filter);
+
 #endif
