@@ -253,7 +253,10 @@ int main(int argc, char **argv)
 	}
 	source_cache_init(&view.sources, &view.vk);
 	const struct view_bus_options bus = {.socket = view.options.socket,
-					     .console = view.options.console,
+					     .console = view.options.consoles == 0
+							    ? 0
+							    : (unsigned)__builtin_ctz(
+								      view.options.consoles),
 					     .wait_s = view.options.wait_s,
 					     .wake = view.presenter->ops->wake,
 					     .data = view.presenter};

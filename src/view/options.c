@@ -25,7 +25,26 @@ static int parse_device(struct view_options *options)
 	return 0;
 }
 
-static int check(struct view_options *options)
+static int parse_consoles(struct view_options *options, const char *text)
+{
+	const char *at = text;
+	while (at != NULL && *at != '\0') {
+		uint32_t console;
+		if (!options_number(&at, &console) || console >= VIEW_MAX_CONSOLES ||
+		    (*at != '\0' && *at != ',')) {
+			fprintf(stderr,
+				"hesper-view: --console cannot be '%s'; it is a number from 0 to "
+				"%u, or several with commas\n",
+				text, VIEW_MAX_CONSOLES - 1);
+			return -EINVAL;
+		}
+		options->consoles |= 1u << console;
+		at += *at == ',';
+	}
+	return 0;
+}
+
+static int check(struct view_options *options, const char *consoles)
 {
 	enum log_level level;
 	if (!log_parse_level(options->log, &level)) {
@@ -35,9 +54,18 @@ static int check(struct view_options *options)
 			options->log);
 		return -EINVAL;
 	}
-	if (options->socket == NULL && !options->list_devices) {
+	int ways = (options->socket != NULL) + (options->qmp != NULL) + (options->bus != NULL);
+	if (ways == 0 && !options->list_devices) {
 		fprintf(stderr, "hesper-view: no display to show. Fix: --socket PATH, the display "
-				"socket of hesperd or of QEMU's dbus display\n");
+				"socket of hesperd; or --qmp or --bus of any QEMU\n");
+		return -EINVAL;
+	}
+	if (ways > 1) {
+		fprintf(stderr, "hesper-view: only one of --socket, --qmp and --bus can be "
+				"given\n");
+		return -EINVAL;
+	}
+	if (parse_consoles(options, consoles) < 0) {
 		return -EINVAL;
 	}
 	if (options->device_text == NULL) {
@@ -48,12 +76,17 @@ static int check(struct view_options *options)
 
 int view_options_parse(struct view_options *options, int argc, char **argv)
 {
+	const char *consoles = NULL;
 	*options = (struct view_options){.title = "hesper", .log = "warn"};
 	const struct option_spec specs[] = {
 		{"socket", 's', OPTION_STRING, &options->socket, "PATH",
 		 "Display socket of hesperd", 0, 0},
-		{"console", 'c', OPTION_UINT, &options->console, "N", "Which console to show", 0,
-		 255},
+		{"qmp", 0, OPTION_STRING, &options->qmp, "SOCKET",
+		 "QMP socket of any QEMU with -display dbus,p2p=yes", 0, 0},
+		{"bus", 0, OPTION_STRING, &options->bus, "ADDRESS",
+		 "Message bus of any QEMU with -display dbus, such as unix:path=/run/…", 0, 0},
+		{"console", 'c', OPTION_STRING, &consoles, "N[,N…]",
+		 "Which consoles to show; without it, all graphic ones", 0, 0},
 		{"headless", 0, OPTION_FLAG, &options->headless, NULL,
 		 "Draw into images instead of a window", 0, 0},
 		{"screenshot", 0, OPTION_STRING, &options->screenshot, "FILE.png",
@@ -70,10 +103,22 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		 0},
 		{"wait", 0, OPTION_UINT, &options->wait_s, "SECONDS",
 		 "Wait so long for the socket to be there", 0, 86400},
-		{"size", 0, OPTION_SIZE, &options->size, "WIDTHxHEIGHT", "First size of the window",
-		 1, 16384},
-		{"scale", 0, OPTION_CHOICE, &options->scale, "fit|1:1",
+		{"size", 0, OPTION_SIZE, &options->size, "WIDTHxHEIGHT",
+		 "First size of a window, which the guest is asked for", 1, 16384},
+		{"full-screen", 'f', OPTION_FLAG, &options->full_screen, NULL,
+		 "Each window fills its monitor", 0, 0},
+		{"no-resize", 0, OPTION_FLAG, &options->no_resize, NULL,
+		 "Window and guest keep their sizes, whatever the other's is", 0, 0},
+		{"scale", 0, OPTION_CHOICE, &options->scale, "fit|integer|1:1",
 		 "How the picture fills the window", 0, 0},
+		{"filter", 0, OPTION_CHOICE, &options->filter, "auto|nearest|linear",
+		 "How pixels are scaled; auto: nearest for whole multiples", 0, 0},
+		{"pointer", 0, OPTION_CHOICE, &options->pointer, "auto|absolute|relative",
+		 "Whether the guest is told places or motions", 0, 0},
+		{"cursor", 0, OPTION_CHOICE, &options->cursor, "host|draw",
+		 "The guest's pointer is the host's, or drawn into the picture", 0, 0},
+		{"grab", 'g', OPTION_FLAG, &options->grab, NULL,
+		 "Grab keyboard and pointer while a window has the focus", 0, 0},
 		{"status-fd", 0, OPTION_UINT, &options->status_fd, "N",
 		 "Write a line of JSON to this descriptor each half second; 0: to none", 0, 65535},
 		{"device", 'd', OPTION_STRING, &options->device_text, "N",
@@ -85,8 +130,9 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		"Exits 0 when the window is closed, on SIGINT or SIGTERM, after --frames, or when "
 		"the server goes after it showed something; else 1.",
 		"SIGUSR2 begins the figures of --summary anew, and the count of --screenshot-at "
-		"and "
-		"--frames.",
+		"and --frames.",
+		"With several consoles, the screenshot of the first one has the name that was "
+		"given, that of console N the name with -N before .png.",
 		"HESPER_VALIDATE=1 runs under the Khronos validation layer and counts its messages "
 		"in the summary.",
 		NULL,
@@ -107,5 +153,5 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		fprintf(stderr, "hesper-view: '%s' is not understood; see --help\n", argv[first]);
 		return -EINVAL;
 	}
-	return check(options);
+	return check(options, consoles);
 }
