@@ -4,33 +4,93 @@
 
 #include "display/bus_loop.h"
 #include "display/client.h"
+#include "display/names.h"
 #include "util/list.h"
 
-/* Private to client.c (connections) and client_listener.c (the server's calls). */
+/*
+ * Private to the viewing end: client.c (the connection), client_console.c (what the machine tells
+ * of its consoles), client_input.c (what we tell it), client_listener.c (the connection that
+ * pictures come over) and client_picture.c (the calls that come over it). All on the loop's thread.
+ */
 
-struct display_client {
-	uv_loop_t *loop;
-	const struct display_client_callbacks *callbacks;
-	void *data;
-	unsigned head;
-	struct bus_loop server;
-	struct bus_loop listener;
-	int offer;  /* the listener's other end, until it is handed over */
+/* One console. Lives as long as the client. */
+struct client_console {
+	struct list link; /* in client->consoles */
+	struct display_client *client;
+	struct display_console info; /* label points to `label` */
+	char label[64];
+	unsigned questions; /* not yet answered */
+	bool told;   /* to the callback */
+	bool wanted; /* listened to, as soon as that is possible */
+	struct client_listener *listener;
+
+	/* What we hold down. */
+	bool keys[DISPLAY_KEYS];
+	bool buttons[DISPLAY_BUTTONS];
+	bool touches[DISPLAY_MAX_TOUCH_SLOTS];
+	int32_t scroll_x; /* less than a click, to a server without smooth scrolling */
+	int32_t scroll_y;
+};
+
+/* The listener that a console has been given: our end of a socketpair. */
+struct client_listener {
+	struct list link; /* in client->listeners, until it is closed */
+	struct display_client *client;
+	struct client_console *console;
+	struct bus_loop bus;
+	sd_bus_slot *registration; /* the call that hands it over, until it is answered */
+	bool closing;
 	struct list updates; /* struct display_update without an answer */
 	/* The source that Update* calls are about; its memory pointer is not used. */
 	bool has_source;
 	struct frame source;
 	struct memory *copy; /* what Scanout and Update with bytes draw into; owned */
+};
+
+struct display_client {
+	uv_loop_t *loop;
+	const struct display_client_callbacks *callbacks;
+	void *data;
+	struct bus_loop server; /* bus NULL until it is connected */
+	const char *destination; /* NULL between peers */
+	struct list consoles;
+	struct list listeners;
+	bool introduced; /* the server has told which consoles there are */
 	bool gone;  /* no callback any more */
 	unsigned open;  /* connections, and the client itself until it is destroyed */
 	void (*done)(void *data);
 	void *done_data;
 };
 
-/* The object /org/qemu/Display1/Listener. Negative errno. */
-int client_add_listener(struct display_client *client);
+#define CLIENT_PATH_MAX (sizeof(DISPLAY_CONSOLE_PATH) + 12)
 
+/* client.c */
+/* The client is of no use any more: tells so, once. */
+void client_fail(struct display_client *client, int error);
+/* False inside of the answers that sd-bus makes up when a connection ends. */
+bool client_alive(struct display_client *client);
+/* One of client->open is closed; the last frees the client. */
+void client_leave(struct display_client *client);
+/* A call of a console's method, to be appended to and sent; negative errno. */
+int client_call_new(struct client_console *console, const char *interface, const char *member,
+		    sd_bus_message **out);
+
+/* client_console.c */
+struct client_console *client_console_find(struct display_client *client, unsigned id);
+struct client_console *client_console_add(struct display_client *client, unsigned id);
+/* Asks what consoles there are and what they are like, and follows changes. */
+int client_introduce(struct display_client *client);
+
+/* client_listener.c */
+/* Offers the server a listener on the console. Failures end the client. */
+void client_listener_create(struct client_console *console);
+/* No callback from it any more; it is freed when its handles are closed. */
+void client_listener_close(struct client_listener *listener);
+
+/* client_picture.c */
+/* The object /org/qemu/Display1/Listener. Negative errno. */
+int client_listener_add_object(struct client_listener *listener);
 /* Updates that wait for an answer do without it. */
-void client_forget_updates(struct display_client *client);
+void client_listener_forget_updates(struct client_listener *listener);
 
 #endif

@@ -138,9 +138,10 @@ static int on_set_ui_info(sd_bus_message *message, void *data, sd_bus_error *err
 	if (r < 0) {
 		return r;
 	}
-	if (server->callbacks != NULL && server->callbacks->ui_info != NULL) {
-		server->callbacks->ui_info(server->data, head->index, width, height, width_mm,
-					   height_mm);
+	const struct display_monitor monitor = {
+		.width = width, .height = height, .width_mm = width_mm, .height_mm = height_mm};
+	if (server->callbacks != NULL && server->callbacks->monitor != NULL) {
+		server->callbacks->monitor(server->data, head->index, &monitor);
 	}
 	return sd_bus_reply_method_return(message, "");
 }

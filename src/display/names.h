@@ -11,10 +11,23 @@
 
 #define DISPLAY_VM "org.qemu.Display1.VM"
 #define DISPLAY_CONSOLE "org.qemu.Display1.Console"
+#define DISPLAY_KEYBOARD "org.qemu.Display1.Keyboard"
+#define DISPLAY_MOUSE "org.qemu.Display1.Mouse"
+#define DISPLAY_TOUCH_SCREEN "org.qemu.Display1.MultiTouch"
 #define DISPLAY_LISTENER "org.qemu.Display1.Listener"
 /* What a listener may offer beyond that, told by its property Interfaces. */
 #define DISPLAY_LISTENER_MAP "org.qemu.Display1.Listener.Unix.Map"
 #define DISPLAY_LISTENER_DMABUF2 "org.qemu.Display1.Listener.Unix.ScanoutDMABUF2"
+
+/*
+ * hesperd's own, on each console:
+ *   property Enabled b  the guest has a monitor there
+ *   property Name s   the output's name, as in the guest's EDID
+ *   method SetMonitor(u width, u height, u width_mm, u height_mm, u refresh_mhz)
+ *                           pixels, width 0 disconnects; refresh 0 leaves it as it is
+ *   method Scroll(i dx, i dy)  1/120 of a wheel's click, y > 0 is up
+ */
+#define DISPLAY_HESPER "org.hesper.Display1.Console"
 
 #define DISPLAY_ERROR_FAILED "org.qemu.Display1.Error.Failed"
 #define DISPLAY_ERROR_INVALID "org.qemu.Display1.Error.Invalid"

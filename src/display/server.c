@@ -57,6 +57,15 @@ void server_settle(struct display_server *server)
 	server->settling = false;
 }
 
+static void server_free(struct display_server *server)
+{
+	for (unsigned i = 0; i < server->head_count; i++) {
+		free(server->heads[i].name);
+	}
+	free(server->vm_name);
+	free(server);
+}
+
 void server_leave(struct display_server *server)
 {
 	if (--server->living > 0 || !server->destroying) {
@@ -64,8 +73,7 @@ void server_leave(struct display_server *server)
 	}
 	void (*destroyed)(void *data) = server->destroyed;
 	void *data = server->destroyed_data;
-	free(server->vm_name);
-	free(server);
+	server_free(server);
 	if (destroyed != NULL) {
 		destroyed(data);
 	}
@@ -81,18 +89,25 @@ int display_server_create(uv_loop_t *loop, const struct display_server_options *
 	if (server == NULL) {
 		return -ENOMEM;
 	}
-	server->vm_name = strdup(options->vm_name != NULL ? options->vm_name : "");
-	if (server->vm_name == NULL) {
-		free(server);
-		return -ENOMEM;
-	}
 	server->loop = loop;
 	server->callbacks = options->callbacks;
 	server->data = options->data;
+	server->absolute = true;
 	server->head_count = options->heads;
+	server->vm_name = strdup(options->vm_name != NULL ? options->vm_name : "");
+	bool complete = server->vm_name != NULL;
 	for (unsigned i = 0; i < options->heads; i++) {
-		server->heads[i].server = server;
-		server->heads[i].index = i;
+		const char *name = options->output_names[i];
+		struct head *head = &server->heads[i];
+		head->server = server;
+		head->index = i;
+		head->enabled = true;
+		head->name = strdup(name != NULL ? name : "");
+		complete &= head->name != NULL;
+	}
+	if (!complete) {
+		server_free(server);
+		return -ENOMEM;
 	}
 	list_init(&server->acceptors);
 	list_init(&server->peers);
@@ -275,4 +290,19 @@ void display_server_set_size(struct display_server *server, unsigned head, uint3
 		target->height = height;
 		peers_tell_size(server, head);
 	}
+}
+
+void display_server_set_enabled(struct display_server *server, unsigned head, bool enabled)
+{
+	server->heads[head].enabled = enabled;
+}
+
+void display_server_set_leds(struct display_server *server, uint32_t leds)
+{
+	server->leds = leds;
+}
+
+void display_server_set_absolute(struct display_server *server, bool absolute)
+{
+	server->absolute = absolute;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "display/input.h"
 #include "frame/frame.h"
 
 /*
@@ -20,9 +21,14 @@ struct display_server;
 #define DISPLAY_MAX_HEADS 16
 
 struct display_server_callbacks {
-	/* Console.SetUIInfo: a viewer asks for a size (pixels; mm may be 0). */
-	void (*ui_info)(void *data, unsigned head, uint32_t width, uint32_t height,
-			uint32_t width_mm, uint32_t height_mm);
+	/* A viewer asks for another monitor. Numbers of a peer, as they came. May be NULL. */
+	void (*monitor)(void *data, unsigned head, const struct display_monitor *monitor);
+	/*
+	 * A viewer's input. Checked: keys are known numbers of 8 bits, buttons and slots exist,
+	 * positions are inside of the head's size. When a viewer goes, what it held down (and no
+	 * other viewer holds) is released; DISPLAY_RELEASE_ALL never comes. May be NULL.
+	 */
+	void (*input)(void *data, unsigned head, const struct display_input *input);
 	/* Number of listeners that take pictures changed (registered, and asked what they know). */
 	void (*listeners)(void *data, unsigned count);
 };
@@ -30,6 +36,8 @@ struct display_server_callbacks {
 struct display_server_options {
 	const char *vm_name;
 	unsigned heads;
+	/* org.hesper.Display1.Console.Name of each head; NULL: "". Copied. */
+	const char *output_names[DISPLAY_MAX_HEADS];
 	const struct display_server_callbacks *callbacks;
 	void *data;
 };
@@ -76,8 +84,17 @@ void display_server_cursor_define(struct display_server *server, unsigned head, 
 void display_server_cursor_move(struct display_server *server, unsigned head, int32_t x, int32_t y,
 				bool visible);
 
-/* Size of a head as told by Console.Width/Height. */
+/* Size of a head as told by Console.Width/Height; positions of input are within it. */
 void display_server_set_size(struct display_server *server, unsigned head, uint32_t width,
 			     uint32_t height);
+
+/* Whether the guest has a monitor there: org.hesper.Display1.Console.Enabled; true at first. */
+void display_server_set_enabled(struct display_server *server, unsigned head, bool enabled);
+
+/* The keyboard's LEDs, DISPLAY_LED_*: Keyboard.Modifiers of every console. */
+void display_server_set_leds(struct display_server *server, uint32_t leds);
+
+/* Whether positions are taken, not motions: Mouse.IsAbsolute of every console; true at first. */
+void display_server_set_absolute(struct display_server *server, bool absolute);
 
 #endif

@@ -35,8 +35,10 @@ struct cursor {
 struct head {
 	struct display_server *server;
 	unsigned index;
+	char *name; /* owned */
 	uint32_t width;  /* Console.Width, pixels */
 	uint32_t height;
+	bool enabled;
 	struct frame next; /* told by display_server_scanout; memory NULL: nothing */
 	struct frame shown; /* next, as of the last update: what listeners get */
 	struct cursor cursor;
@@ -49,6 +51,8 @@ struct display_server {
 	char *vm_name;
 	unsigned head_count;
 	struct head heads[DISPLAY_MAX_HEADS];
+	uint32_t leds;
+	bool absolute;
 	struct list acceptors;
 	struct list peers;
 	struct list listeners;

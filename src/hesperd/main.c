@@ -182,10 +182,11 @@ static void handle_render_ready(void *data, int error)
 	say_ready(d);
 }
 
-static void handle_ui_info(void *data, unsigned head, uint32_t width, uint32_t height,
-			   uint32_t width_mm, uint32_t height_mm)
+static void handle_monitor(void *data, unsigned head, const struct display_monitor *monitor)
 {
 	struct hesperd *d = data;
+	uint32_t width = monitor->width;
+	uint32_t height = monitor->height;
 	const struct gpu_mode mode = {
 		.width = width < 64     ? 64
 			 : width > 8192 ? 8192
@@ -194,8 +195,8 @@ static void handle_ui_info(void *data, unsigned head, uint32_t width, uint32_t h
 			  : height > 8192 ? 8192
 					  : height,
 		.refresh_hz = d->options.refresh,
-		.width_mm = width_mm,
-		.height_mm = height_mm,
+		.width_mm = monitor->width_mm,
+		.height_mm = monitor->height_mm,
 	};
 	if (!d->stopping) {
 		gpu_set_mode(d->gpu, head, &mode);
@@ -208,7 +209,7 @@ static void handle_listeners(void *data, unsigned count)
 }
 
 static const struct display_server_callbacks display_callbacks = {
-	.ui_info = handle_ui_info,
+	.monitor = handle_monitor,
 	.listeners = handle_listeners,
 };
 

@@ -66,7 +66,7 @@ static void unlock_and_wake(struct view_bus *bus)
 	}
 }
 
-static void on_scanout(void *data, struct frame *frame)
+static void on_scanout(void *data, unsigned console, struct frame *frame)
 {
 	struct view_bus *bus = data;
 	memory_unref(bus->source.memory);
@@ -98,7 +98,8 @@ static struct view_update *replace(struct view_bus *bus, struct view_update *upd
 	return older;
 }
 
-static void on_update(void *data, const struct rect *rect, struct display_update *update)
+static void on_update(void *data, unsigned console, const struct rect *rect,
+		      struct display_update *update)
 {
 	struct view_bus *bus = data;
 	struct view_update *own = calloc(1, sizeof(*own));
@@ -117,7 +118,7 @@ static void on_update(void *data, const struct rect *rect, struct display_update
 	}
 }
 
-static void on_disable(void *data)
+static void on_disable(void *data, unsigned console)
 {
 	struct view_bus *bus = data;
 	memory_unref(bus->source.memory);
@@ -149,8 +150,8 @@ static void tell_cursor(struct view_bus *bus, const struct view_cursor *cursor)
 	unlock_and_wake(bus);
 }
 
-static void on_cursor_define(void *data, uint32_t width, uint32_t height, int32_t hot_x,
-			     int32_t hot_y, const uint32_t *pixels)
+static void on_cursor_define(void *data, unsigned console, uint32_t width, uint32_t height,
+			     int32_t hot_x, int32_t hot_y, const uint32_t *pixels)
 {
 	size_t bytes = (size_t)width * height * sizeof(*pixels);
 	struct view_cursor cursor = {width, height, hot_x, hot_y, true, malloc(bytes)};
@@ -160,7 +161,7 @@ static void on_cursor_define(void *data, uint32_t width, uint32_t height, int32_
 	}
 }
 
-static void on_mouse_set(void *data, int32_t x, int32_t y, bool visible)
+static void on_mouse_set(void *data, unsigned console, int32_t x, int32_t y, bool visible)
 {
 	struct view_cursor cursor = {.visible = visible};
 	tell_cursor(data, &cursor);
@@ -198,10 +199,13 @@ static void on_retry(uv_timer_t *timer)
 	}
 	int r = fd;
 	if (fd >= 0) {
-		r = display_client_create(&bus->loop, fd, bus->options.console, &callbacks, bus,
-					  &bus->client);
+		const struct display_client_options client = {
+			.way = DISPLAY_PEER, .fd = fd, .callbacks = &callbacks, .data = bus};
+		r = display_client_create(&bus->loop, &client, &bus->client);
 		if (r < 0) {
 			fd_close(&fd);
+		} else {
+			display_client_listen(bus->client, bus->options.console);
 		}
 	}
 	if (r < 0) {

@@ -20,15 +20,11 @@ int open_fds(void)
 	return count;
 }
 
-static void on_ui_info(void *data, unsigned head, uint32_t width, uint32_t height,
-		       uint32_t width_mm, uint32_t height_mm)
+static void on_monitor(void *data, unsigned head, const struct display_monitor *monitor)
 {
 	struct rig *rig = data;
-	rig->ui_infos++;
-	rig->ui_info[0] = width;
-	rig->ui_info[1] = height;
-	rig->ui_info[2] = width_mm;
-	rig->ui_info[3] = height_mm;
+	rig->monitors++;
+	rig->monitor = *monitor;
 }
 
 static void on_listeners(void *data, unsigned count)
@@ -36,7 +32,10 @@ static void on_listeners(void *data, unsigned count)
 	((struct rig *)data)->listeners = count;
 }
 
-static const struct display_server_callbacks server_callbacks = {on_ui_info, on_listeners};
+static const struct display_server_callbacks server_callbacks = {
+	.monitor = on_monitor,
+	.listeners = on_listeners,
+};
 
 /* libuv opens a pipe for signals with its first loop and keeps it. */
 static void warm_up(void)
@@ -115,7 +114,16 @@ void on_released(void *data)
 	++*(unsigned *)data;
 }
 
-static void viewer_scanout(void *data, struct frame *frame)
+static void viewer_console(void *data, const struct display_console *console)
+{
+	struct viewer *viewer = data;
+	if (console->id < VIEWER_CONSOLES) {
+		viewer->consoles[console->id] = *console;
+	}
+	viewer->console_calls++;
+}
+
+static void viewer_scanout(void *data, unsigned console, struct frame *frame)
 {
 	struct viewer *viewer = data;
 	memory_unref(viewer->frame.memory);
@@ -123,7 +131,8 @@ static void viewer_scanout(void *data, struct frame *frame)
 	viewer->scanouts++;
 }
 
-static void viewer_update(void *data, const struct rect *rect, struct display_update *update)
+static void viewer_update(void *data, unsigned console, const struct rect *rect,
+			  struct display_update *update)
 {
 	struct viewer *viewer = data;
 	viewer->updates++;
@@ -146,20 +155,20 @@ void viewer_answer(struct viewer *viewer)
 	display_update_done(first);
 }
 
-static void viewer_disable(void *data)
+static void viewer_disable(void *data, unsigned console)
 {
 	((struct viewer *)data)->disables++;
 }
 
-static void viewer_cursor(void *data, uint32_t width, uint32_t height, int32_t hot_x, int32_t hot_y,
-			  const uint32_t *pixels)
+static void viewer_cursor(void *data, unsigned console, uint32_t width, uint32_t height,
+			  int32_t hot_x, int32_t hot_y, const uint32_t *pixels)
 {
 	struct viewer *viewer = data;
 	viewer->cursors++;
 	viewer->cursor_pixel = pixels[(size_t)width * height - 1];
 }
 
-static void viewer_mouse(void *data, int32_t x, int32_t y, bool visible)
+static void viewer_mouse(void *data, unsigned console, int32_t x, int32_t y, bool visible)
 {
 	struct viewer *viewer = data;
 	viewer->mouse_sets++;
@@ -172,13 +181,21 @@ static void viewer_gone(void *data, int error)
 }
 
 static const struct display_client_callbacks viewer_callbacks = {
-	viewer_scanout, viewer_update, viewer_disable, viewer_cursor, viewer_mouse, viewer_gone};
+	.console = viewer_console,
+	.scanout = viewer_scanout,
+	.update = viewer_update,
+	.disable = viewer_disable,
+	.cursor_define = viewer_cursor,
+	.mouse_set = viewer_mouse,
+	.disconnected = viewer_gone,
+};
 
 void viewer_connect(struct rig *rig, struct viewer *viewer, int fd, unsigned head)
 {
-	assert_int_equal(display_client_create(&rig->loop, fd, head, &viewer_callbacks, viewer,
-					       &viewer->client),
-			 0);
+	const struct display_client_options options = {
+		.way = DISPLAY_PEER, .fd = fd, .callbacks = &viewer_callbacks, .data = viewer};
+	assert_int_equal(display_client_create(&rig->loop, &options, &viewer->client), 0);
+	display_client_listen(viewer->client, head);
 }
 
 void viewer_join(struct rig *rig, struct viewer *viewer, unsigned head)

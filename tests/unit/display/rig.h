@@ -23,8 +23,8 @@ struct rig {
 	bool expired;
 	struct display_server *server;
 	unsigned listeners; /* as told by the server */
-	unsigned ui_infos;
-	uint32_t ui_info[4];
+	unsigned monitors;
+	struct display_monitor monitor; /* the last */
 	bool destroyed;
 	int fds;  /* open before the rig was made */
 };
@@ -55,9 +55,12 @@ void on_released(void *data);
 
 /* A viewer as ours, over display_client. */
 #define VIEWER_MAX_PENDING 16
+#define VIEWER_CONSOLES 2
 struct viewer {
 	struct display_client *client;
 	bool answer; /* at once */
+	struct display_console consoles[VIEWER_CONSOLES]; /* as told last */
+	unsigned console_calls;
 	unsigned scanouts;
 	unsigned updates;
 	unsigned disables;

@@ -706,12 +706,11 @@ static void test_objects(void **state)
 	assert_int_equal(ask(&rig, &stranger, console, DISPLAY_CONSOLE, "Width").number, 800);
 	assert_int_equal(ask(&rig, &stranger, console, DISPLAY_CONSOLE, "Height").number, 600);
 	viewer_join(&rig, &viewer, 1);
-	display_client_set_ui_info(viewer.client, 1024, 768, 300, 200);
-	rig_until(&rig, rig.ui_infos == 1);
-	assert_int_equal(rig.ui_info[0], 1024);
-	assert_int_equal(rig.ui_info[1], 768);
-	assert_int_equal(rig.ui_info[2], 300);
-	assert_int_equal(rig.ui_info[3], 200);
+	rig_until(&rig, viewer.console_calls == 2);
+	const struct display_monitor monitor = {1024, 768, 300, 200, 0};
+	display_client_set_monitor(viewer.client, 1, &monitor);
+	rig_until(&rig, rig.monitors == 1);
+	assert_memory_equal(&rig.monitor, &monitor, sizeof(monitor));
 	viewer_leave(&rig, &viewer);
 	stranger_leave(&rig, &stranger);
 	rig_finish(&rig);
