@@ -73,7 +73,7 @@ static void get_capset(struct gpu_command *command)
 	 offsetof(union gpu_request, member.resource_id), false}
 
 static const struct gpu_handler handlers_2d[] = {
-	[VIRTIO_GPU_CMD_GET_DISPLAY_INFO & 0xff] = HANDLER(hdr, scanout_get_display_info),
+	[VIRTIO_GPU_CMD_GET_DISPLAY_INFO & 0xff] = HANDLER(hdr, monitor_get_display_info),
 	[VIRTIO_GPU_CMD_RESOURCE_CREATE_2D & 0xff] = HANDLER(create_2d, resource_create_2d),
 	[VIRTIO_GPU_CMD_RESOURCE_UNREF & 0xff] = RESOURCE_HANDLER(unref, resource_unref),
 	[VIRTIO_GPU_CMD_SET_SCANOUT & 0xff] = SCANOUT_HANDLER(set_scanout, scanout_set),
@@ -86,7 +86,7 @@ static const struct gpu_handler handlers_2d[] = {
 		RESOURCE_HANDLER(detach_backing, resource_detach_backing),
 	[VIRTIO_GPU_CMD_GET_CAPSET_INFO & 0xff] = HANDLER(capset_info, get_capset_info),
 	[VIRTIO_GPU_CMD_GET_CAPSET & 0xff] = HANDLER(capset, get_capset),
-	[VIRTIO_GPU_CMD_GET_EDID & 0xff] = HANDLER(edid, scanout_get_edid),
+	[VIRTIO_GPU_CMD_GET_EDID & 0xff] = HANDLER(edid, monitor_get_edid),
 	[VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID & 0xff] = HANDLER(hdr, answer_no_uuid),
 	[VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB & 0xff] = HANDLER(create_blob, blob_create),
 	[VIRTIO_GPU_CMD_SET_SCANOUT_BLOB & 0xff] =

@@ -19,12 +19,13 @@
 #define MIN_VBLANK_US 460 /* CVT 1.2, reduced blanking: RB_MIN_V_BLANK */
 #define VBLANK_SEARCH 64
 
+#define CLOCK_UNIT_MHZ 10000000u /* of a timing's clock: 10 kHz, in millihertz */
 #define DTD_MAX_ACTIVE 4095
 #define DTD_MAX_CLOCK_10KHZ 65535
 
 void edid_timing(const struct edid_monitor *monitor, struct edid_timing *timing)
 {
-	uint64_t frame_us = 1000000 / monitor->refresh_hz;
+	uint64_t frame_us = 1000000000 / monitor->refresh_mhz;
 	uint64_t least =
 		(uint64_t)monitor->height * MIN_VBLANK_US /
 			(frame_us > 2 * MIN_VBLANK_US ? frame_us - MIN_VBLANK_US : frame_us) +
@@ -35,10 +36,10 @@ void edid_timing(const struct edid_monitor *monitor, struct edid_timing *timing)
 	uint64_t best_error = UINT64_MAX;
 	for (uint32_t h = MIN_HBLANK; h <= MAX_HBLANK && best_error > 0; h += 8) {
 		for (uint32_t v = min_vblank; v < min_vblank + VBLANK_SEARCH; v++) {
-			uint64_t hz = (uint64_t)(monitor->width + h) * (monitor->height + v) *
-				      monitor->refresh_hz;
-			uint64_t error = hz % 10000;
-			error = error > 5000 ? 10000 - error : error;
+			uint64_t mhz = (uint64_t)(monitor->width + h) * (monitor->height + v) *
+				       monitor->refresh_mhz;
+			uint64_t error = mhz % CLOCK_UNIT_MHZ;
+			error = error > CLOCK_UNIT_MHZ / 2 ? CLOCK_UNIT_MHZ - error : error;
 			if (error < best_error) {
 				best_error = error;
 				best_h = h;
@@ -49,10 +50,10 @@ void edid_timing(const struct edid_monitor *monitor, struct edid_timing *timing)
 			}
 		}
 	}
-	uint64_t hz = (uint64_t)(monitor->width + best_h) * (monitor->height + best_v) *
-		      monitor->refresh_hz;
+	uint64_t mhz = (uint64_t)(monitor->width + best_h) * (monitor->height + best_v) *
+		       monitor->refresh_mhz;
 	*timing = (struct edid_timing){
-		.clock_khz = (uint32_t)((hz + 5000) / 10000 * 10),
+		.clock_khz = (uint32_t)((mhz + CLOCK_UNIT_MHZ / 2) / CLOCK_UNIT_MHZ * 10),
 		.hactive = monitor->width,
 		.hblank = best_h,
 		.hfront = 8,
@@ -114,18 +115,26 @@ static void write_text(uint8_t *at, uint8_t tag, const char *text)
 	}
 }
 
-/* 3.10.3.3: range limits without a timing formula. */
-static void write_range(uint8_t *at, const struct edid_timing *t, uint32_t refresh_hz)
+/* A largest rate of the range limits: one byte, or 255 more with its flag. */
+static uint8_t range_max(uint32_t rate, uint8_t *flags, uint8_t flag)
 {
-	uint32_t vmax = refresh_hz > 255 ? 255 : refresh_hz;
-	uint32_t khz = t->clock_khz / (t->hactive + t->hblank) + 1;
+	if (rate > 255) {
+		*flags |= flag;
+		rate -= 255;
+	}
+	return (uint8_t)(rate > 255 ? 255 : rate);
+}
+
+/* 3.10.3.3: range limits without a timing formula. */
+static void write_range(uint8_t *at, const struct edid_timing *t, uint32_t refresh_mhz)
+{
 	uint32_t clock_10mhz = (t->clock_khz + 9999) / 10000;
 	memset(at, 0, 5);
 	at[3] = 0xfd;
 	at[5] = 1;
-	at[6] = (uint8_t)(vmax == 0 ? 1 : vmax);
+	at[6] = range_max((refresh_mhz + 999) / 1000, &at[4], 0x02);
 	at[7] = 1;
-	at[8] = (uint8_t)(khz > 255 ? 255 : khz);
+	at[8] = range_max(t->clock_khz / (t->hactive + t->hblank) + 1, &at[4], 0x08);
 	at[9] = (uint8_t)(clock_10mhz > 255 ? 255 : clock_10mhz);
 	at[10] = 1;
 	at[11] = 0x0a;
@@ -138,8 +147,10 @@ static uint8_t clamp_cm(uint32_t mm)
 	return (uint8_t)(cm > 255 ? 255 : cm == 0 ? 1 : cm);
 }
 
+/* base: the timing of the block; timing: the monitor's own, which may not fit it. */
 static void write_base(uint8_t *block, const struct edid_monitor *monitor,
-		       const struct edid_timing *base, uint32_t width_mm, uint32_t height_mm)
+		       const struct edid_timing *base, const struct edid_timing *timing,
+		       uint32_t width_mm, uint32_t height_mm)
 {
 	static const uint8_t header[8] = {0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0};
 	/* sRGB chromaticities, E-EDID 1.4, 3.7. */
@@ -167,8 +178,8 @@ static void write_base(uint8_t *block, const struct edid_monitor *monitor,
 	memcpy(block + 25, srgb, sizeof(srgb));
 	memset(block + 38, 0x01, 16); /* no standard timings */
 	write_dtd(block + 54, base, width_mm, height_mm);
-	write_text(block + 72, 0xfc, "hesper");
-	write_range(block + 90, base, monitor->refresh_hz);
+	write_text(block + 72, 0xfc, monitor->name);
+	write_range(block + 90, timing, monitor->refresh_mhz);
 	snprintf(serial, sizeof(serial), "%08x", monitor->serial);
 	write_text(block + 108, 0xff, serial);
 }
@@ -218,11 +229,12 @@ size_t edid_write(const struct edid_monitor *monitor, uint8_t out[EDID_MAX_BYTES
 		    timing.clock_khz / 10 <= DTD_MAX_CLOCK_10KHZ;
 	struct edid_timing base = timing;
 	if (!fits) {
-		const struct edid_monitor small = {.width = 640, .height = 480, .refresh_hz = 60};
+		const struct edid_monitor small = {
+			.width = 640, .height = 480, .refresh_mhz = 60000};
 		edid_timing(&small, &base);
 	}
 	memset(out, 0, EDID_MAX_BYTES);
-	write_base(out, monitor, &base, width_mm, height_mm);
+	write_base(out, monitor, &base, &timing, width_mm, height_mm);
 	out[126] = fits ? 0 : 1;
 	write_checksum(out, BLOCK - 1);
 	if (!fits) {

@@ -77,13 +77,6 @@ static void handle_kicked(void *data, unsigned queue)
 	}
 }
 
-static void announce_mode(struct gpu *gpu)
-{
-	gpu->mode_changed = false;
-	gpu->config.events_read = htole32(VIRTIO_GPU_EVENT_DISPLAY);
-	vhost_set_config(gpu->vhost, 0, &gpu->config, sizeof(gpu->config), true);
-}
-
 /*
  * QEMU sends the whole config with one field changed and the rest stale: only events_clear is
  * the guest's to write (virtio 1.4, 5.7.4).
@@ -102,10 +95,7 @@ static void handle_config_written(void *data, uint32_t offset, const uint8_t *by
 	}
 	gpu->config.events_read &= ~clear;
 	vhost_set_config(gpu->vhost, 0, &gpu->config, sizeof(gpu->config), false);
-	/* The size changed again while the guest was reading the last one. */
-	if (gpu->mode_changed && gpu->config.events_read == 0) {
-		announce_mode(gpu);
-	}
+	monitor_event_cleared(gpu);
 }
 
 static void handle_disconnected(void *data, int error)
@@ -194,6 +184,8 @@ int gpu_create(const struct gpu_options *options, uv_loop_t *loop, struct gpu **
 	for (unsigned i = 0; i < options->heads; i++) {
 		scanout_init(gpu, i);
 	}
+	uv_timer_init(loop, &gpu->hot_plug_timer);
+	gpu->hot_plug_timer.data = gpu;
 	uv_check_init(loop, &gpu->check);
 	gpu->check.data = gpu;
 	uv_check_start(&gpu->check, handle_check);
@@ -232,25 +224,9 @@ void gpu_detach(struct gpu *gpu)
 	gpu->vhost = NULL;
 }
 
-void gpu_set_mode(struct gpu *gpu, unsigned head, const struct gpu_mode *mode)
-{
-	if (head >= gpu->options.heads ||
-	    memcmp(&gpu->scanouts[head].mode, mode, sizeof(*mode)) == 0) {
-		return;
-	}
-	gpu->scanouts[head].mode = *mode;
-	gpu->mode_changed = true;
-	if (gpu->vhost != NULL && gpu->config.events_read == 0) {
-		announce_mode(gpu);
-	}
-}
-
 static void handle_closed(uv_handle_t *handle)
 {
 	struct gpu *gpu = handle->data;
-	if (handle->type == UV_TIMER) {
-		gpu = ((struct gpu_scanout *)handle->data)->gpu;
-	}
 	if (--gpu->closing > 0) {
 		return;
 	}
@@ -267,9 +243,11 @@ void gpu_destroy(struct gpu *gpu, void (*done)(void *data), void *data)
 	reset(gpu);
 	idmap_finish(&gpu->resources);
 	idmap_finish(&gpu->contexts);
-	gpu->closing = gpu->options.heads + 1;
+	gpu->closing = gpu->options.heads + 2;
 	for (unsigned i = 0; i < gpu->options.heads; i++) {
+		gpu->scanouts[i].disable_timer.data = gpu;
 		uv_close((uv_handle_t *)&gpu->scanouts[i].disable_timer, handle_closed);
 	}
+	uv_close((uv_handle_t *)&gpu->hot_plug_timer, handle_closed);
 	uv_close((uv_handle_t *)&gpu->check, handle_closed);
 }

@@ -20,17 +20,30 @@ struct gpu;
 #define GPU_CONFIG_BYTES 24 /* struct virtio_gpu_config, padded to what QEMU is told */
 #define GPU_BLOB_ALIGNMENT 4096
 
+/* Limits of a mode. Callers keep to them; edid.h says why. */
+#define GPU_MIN_PIXELS 64
+#define GPU_MAX_PIXELS 8192
+#define GPU_MIN_REFRESH_MHZ 1000
+#define GPU_MAX_REFRESH_MHZ 1000000
+#define GPU_MAX_MM 4095 /* a detailed timing has 12 bits for it */
+
+/* What a monitor is. */
 struct gpu_mode {
-	uint32_t width;  /* pixels */
+	uint32_t width;  /* pixels; 0: no monitor is connected */
 	uint32_t height; /* pixels */
-	uint32_t refresh_hz;
+	uint32_t refresh_mhz; /* millihertz; the rate that the guest draws at */
 	uint32_t width_mm; /* 0: unknown */
 	uint32_t height_mm;
 };
 
+struct gpu_output {
+	struct gpu_mode mode; /* at first */
+	const char *name;  /* the monitor's, 1..13 printable ASCII characters */
+};
+
 struct gpu_options {
-	unsigned heads;   /* 1..GPU_MAX_HEADS */
-	struct gpu_mode mode;  /* of every head at first */
+	unsigned heads;   /* outputs that may have a monitor, 1..GPU_MAX_HEADS */
+	struct gpu_output outputs[GPU_MAX_HEADS];
 	uint64_t window_size;  /* bytes; power of two */
 	struct display_server *display; /* must outlive the gpu */
 	/* The renderer is up, and a vhost may be attached; or error is negative errno. */
@@ -58,8 +71,22 @@ void gpu_attach(struct gpu *gpu, struct vhost *vhost);
 /* Before vhost_destroy: no command is completed any more. */
 void gpu_detach(struct gpu *gpu);
 
-/* Changes a head's preferred mode and tells the guest (hot-plug). */
+/*
+ * Changes a head's monitor and tells the guest (hot-plug, COUNTER_HOT_PLUG_EVENTS). Width or height 0
+ * takes the monitor away: the head goes dark, and DISPLAY_INFO says so; refresh_mhz is kept for the
+ * next one. Changes that come fast are told together.
+ */
 void gpu_set_mode(struct gpu *gpu, unsigned head, const struct gpu_mode *mode);
+
+/* Valid until the next gpu_set_mode. */
+const struct gpu_mode *gpu_mode(const struct gpu *gpu, unsigned head);
+
+/*
+ * Where a head is in the layout that DISPLAY_INFO suggests: heads with a monitor side by side,
+ * left to right, tops aligned. A head without one is 0 pixels wide.
+ */
+struct rect gpu_layout(const struct gpu *gpu, unsigned head);
+struct rect gpu_layout_bounds(const struct gpu *gpu);
 
 /*
  * Drops all state without a word to guest or renderer: both are destroyed before. done(data) runs

@@ -19,45 +19,6 @@
 
 #define DISABLE_DELAY_MS 100
 
-void scanout_get_display_info(struct gpu_command *command)
-{
-	struct gpu *gpu = command->gpu;
-	struct virtio_gpu_resp_display_info response = {0};
-	uint32_t x = 0;
-	for (unsigned i = 0; i < gpu->options.heads; i++) {
-		const struct gpu_mode *mode = &gpu->scanouts[i].mode;
-		response.pmodes[i].enabled = htole32(1);
-		response.pmodes[i].r.x = htole32(x);
-		response.pmodes[i].r.width = htole32(mode->width);
-		response.pmodes[i].r.height = htole32(mode->height);
-		x += mode->width;
-	}
-	command_finish_with(command, &response, sizeof(response), VIRTIO_GPU_RESP_OK_DISPLAY_INFO);
-}
-
-void scanout_get_edid(struct gpu_command *command)
-{
-	struct gpu *gpu = command->gpu;
-	uint32_t head = le32toh(command->request.edid.scanout);
-	struct virtio_gpu_resp_edid response = {0};
-	_Static_assert(sizeof(response.edid) == EDID_MAX_BYTES, "virtio 1.4, 5.7.6.8");
-	if (head >= gpu->options.heads) {
-		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID, "scanout %u", head);
-		return;
-	}
-	const struct gpu_mode *mode = &gpu->scanouts[head].mode;
-	const struct edid_monitor monitor = {
-		.width = mode->width,
-		.height = mode->height,
-		.refresh_hz = mode->refresh_hz,
-		.width_mm = mode->width_mm,
-		.height_mm = mode->height_mm,
-		.serial = head + 1,
-	};
-	response.size = htole32((uint32_t)edid_write(&monitor, response.edid));
-	command_finish_with(command, &response, sizeof(response), VIRTIO_GPU_RESP_OK_EDID);
-}
-
 static void count_blob_path(struct gpu *gpu, struct gpu_scanout *scanout, bool blob)
 {
 	if (blob == scanout->blob) {
@@ -96,6 +57,22 @@ static unsigned head_of(const struct gpu_scanout *scanout)
 	return (unsigned)(scanout - scanout->gpu->scanouts);
 }
 
+/* Without a monitor the guest may go on drawing, but nobody sees it. */
+static bool visible(const struct gpu_scanout *scanout)
+{
+	return scanout->mode.width != 0;
+}
+
+static void show_frame(struct gpu_scanout *scanout)
+{
+	struct display_server *display = scanout->gpu->options.display;
+	if (visible(scanout)) {
+		display_server_set_size(display, head_of(scanout), scanout->frame.width,
+					scanout->frame.height);
+		display_server_scanout(display, head_of(scanout), &scanout->frame);
+	}
+}
+
 static void blank(struct gpu_scanout *scanout)
 {
 	struct gpu *gpu = scanout->gpu;
@@ -115,7 +92,8 @@ void scanout_init(struct gpu *gpu, unsigned head)
 {
 	struct gpu_scanout *scanout = &gpu->scanouts[head];
 	scanout->gpu = gpu;
-	scanout->mode = gpu->options.mode;
+	scanout->mode = gpu->options.outputs[head].mode;
+	display_server_set_enabled(gpu->options.display, head, visible(scanout));
 	uv_timer_init(gpu->loop, &scanout->disable_timer);
 	scanout->disable_timer.data = scanout;
 }
@@ -150,9 +128,24 @@ static void show(struct gpu_scanout *scanout, struct gpu_resource *resource,
 	scanout->rect = *rect;
 	scanout->resource = resource->id;
 	count_blob_path(gpu, scanout, blob);
-	display_server_set_size(gpu->options.display, head_of(scanout), frame->width,
-				frame->height);
-	display_server_scanout(gpu->options.display, head_of(scanout), frame);
+	show_frame(scanout);
+}
+
+/*
+ * A guest that does not care about the event sets no mode again, so what it shows meanwhile comes
+ * back with the monitor.
+ */
+void scanout_set_connected(struct gpu *gpu, unsigned head, bool connected)
+{
+	struct gpu_scanout *scanout = &gpu->scanouts[head];
+	display_server_set_enabled(gpu->options.display, head, connected);
+	if (!connected) {
+		display_server_disable(gpu->options.display, head);
+	} else if (scanout->frame.memory != NULL) {
+		const struct rect all = {0, 0, scanout->frame.width, scanout->frame.height};
+		show_frame(scanout);
+		display_server_update(gpu->options.display, head, &all, NULL, NULL);
+	}
 }
 
 /* NULL and an answered command when the id is bad, or the scanout was told to go dark. */
@@ -319,7 +312,7 @@ void scanout_flush(struct gpu_command *command)
 	for (unsigned i = 0; i < gpu->options.heads; i++) {
 		struct gpu_scanout *scanout = &gpu->scanouts[i];
 		struct rect part;
-		if (scanout->resource != resource->id ||
+		if (scanout->resource != resource->id || !visible(scanout) ||
 		    !rect_intersect(&rect, &scanout->rect, &part)) {
 			continue;
 		}

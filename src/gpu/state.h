@@ -81,7 +81,7 @@ struct gpu_resource {
 };
 
 struct gpu_scanout {
-	struct gpu_mode mode;
+	struct gpu_mode mode; /* of its monitor */
 	uint32_t resource; /* 0: disabled */
 	bool blob;
 	struct frame frame; /* memory: one reference, or NULL */
@@ -98,7 +98,8 @@ struct gpu {
 	struct render *render;
 	struct render_capset capset;
 	struct virtio_gpu_config config;
-	bool mode_changed; /* since the guest's last clear of the event */
+	bool mode_changed; /* since the guest was last told of an event */
+	uv_timer_t hot_plug_timer; /* runs while the next event has to keep its distance */
 	struct idmap resources;
 	struct idmap contexts;
 	struct list dying; /* contexts whose destruction is under way */
@@ -254,8 +255,12 @@ void context_forget_resource(struct gpu *gpu, uint32_t resource);
 void context_signal_all(struct gpu *gpu, struct gpu_context *context);
 void context_drop_all(struct gpu *gpu);
 
-void scanout_get_display_info(struct gpu_command *command);
-void scanout_get_edid(struct gpu_command *command);
+void monitor_get_display_info(struct gpu_command *command);
+void monitor_get_edid(struct gpu_command *command);
+/* The guest has read what the last event told of. */
+void monitor_event_cleared(struct gpu *gpu);
+void monitor_hot_plug_rested(uv_timer_t *timer);
+
 void scanout_set(struct gpu_command *command);
 void scanout_set_blob(struct gpu_command *command);
 void scanout_flush(struct gpu_command *command);
@@ -267,6 +272,8 @@ void scanout_forget_resource(struct gpu *gpu, uint32_t resource);
  * that (Linux fills its text console before it comes back on).
  */
 void scanout_excuse_copy(struct gpu *gpu, uint32_t resource, uint64_t bytes);
+/* The head's monitor came or went: mode already says so. */
+void scanout_set_connected(struct gpu *gpu, unsigned head, bool connected);
 /* Blank, now: the device was reset. */
 void scanout_reset(struct gpu *gpu, unsigned head);
 

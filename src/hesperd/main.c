@@ -185,20 +185,8 @@ static void handle_render_ready(void *data, int error)
 static void handle_monitor(void *data, unsigned head, const struct display_monitor *monitor)
 {
 	struct hesperd *d = data;
-	uint32_t width = monitor->width;
-	uint32_t height = monitor->height;
-	const struct gpu_mode mode = {
-		.width = width < 64     ? 64
-			 : width > 8192 ? 8192
-					: width,
-		.height = height < 64     ? 64
-			  : height > 8192 ? 8192
-					  : height,
-		.refresh_hz = d->options.refresh,
-		.width_mm = monitor->width_mm,
-		.height_mm = monitor->height_mm,
-	};
 	if (!d->stopping) {
+		const struct gpu_mode mode = outputs_mode(monitor, gpu_mode(d->gpu, head));
 		gpu_set_mode(d->gpu, head, &mode);
 	}
 }
@@ -256,20 +244,23 @@ static int start(struct hesperd *d)
 		d->signals[i].data = d;
 		uv_signal_start(&d->signals[i], handle_signal, numbers[i]);
 	}
-	const struct display_server_options display = {
+	struct display_server_options display = {
 		.vm_name = o->name,
-		.heads = o->outputs,
+		.heads = o->outputs.count,
 		.callbacks = &display_callbacks,
 		.data = d,
 	};
 	struct gpu_options gpu = {
-		.heads = o->outputs,
-		.mode = {o->size.width, o->size.height, o->refresh, 0, 0},
+		.heads = o->outputs.count,
 		.window_size = (uint64_t)o->window_mib << 20,
 		.ready = handle_render_ready,
 		.disconnected = handle_disconnected,
 		.data = d,
 	};
+	memcpy(gpu.outputs, o->outputs.list, sizeof(gpu.outputs));
+	for (unsigned i = 0; i < o->outputs.count; i++) {
+		display.output_names[i] = o->outputs.list[i].name;
+	}
 	if (display_server_create(&d->loop, &display, &d->display) < 0) {
 		return -1;
 	}

@@ -8,6 +8,7 @@
 
 #include "gpu/gpu.h"
 #include "util/log.h"
+#include "util/options.h"
 
 static const char *const notes[] = {
 	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to "
@@ -27,14 +28,15 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 	*o = (struct hesperd_options){
 		.fd = UINT32_MAX,
 		.name = "hesper",
-		.outputs = 1,
-		.size = {1280, 800},
-		.refresh = 60,
 		.window_mib = 1024,
 		.ready_fd = UINT32_MAX,
 		.log_level = LOG_WARN,
 		.render_server = getenv("HESPER_RENDER_SERVER"),
 	};
+	const char *outputs = "1";
+	uint32_t max_outputs = 0;
+	struct option_size size = {1280, 800};
+	uint32_t refresh_mhz = 60000;
 	uint32_t fd = 0;
 	uint32_t ready_fd = 0;
 	const struct option_spec specs[] = {
@@ -45,12 +47,17 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		 "serve viewers at this socket (org.qemu.Display1, peer to peer)"},
 		{"name", 0, OPTION_STRING, &o->name, "NAME",
 		 "the machine's name, as viewers show it"},
-		{"outputs", 0, OPTION_UINT, &o->outputs, "N", "number of monitors", 1,
+		{"outputs", 0, OPTION_STRING, &outputs, "N|OUTPUT,…",
+		 "the machine's monitors: how many, or a list of "
+		 "[NAME:][WxH][@HZ][/WxHmm] and [NAME:]off"},
+		{"max-outputs", 0, OPTION_UINT, &max_outputs, "N",
+		 "monitors that can be there at a time; else 4, or as many as --outputs has", 1,
 		 GPU_MAX_HEADS},
-		{"size", 0, OPTION_SIZE, &o->size, "WxH", "size of each monitor in pixels", 64,
-		 8192},
-		{"refresh", 0, OPTION_UINT, &o->refresh, "HZ",
-		 "refresh rate of each monitor, at which the guest draws", 1, 1000},
+		{"size", 0, OPTION_SIZE, &size, "WxH",
+		 "pixels of a monitor for which --outputs has none", GPU_MIN_PIXELS,
+		 GPU_MAX_PIXELS},
+		{"refresh", 0, OPTION_MILLI, &refresh_mhz, "HZ",
+		 "rate at which the guest draws, such as 59.94, where --outputs has none", 1, 1000},
 		{"memory", 0, OPTION_CHOICE, &o->memory, "auto|dma-buf|host-memory",
 		 "how frames are shared; auto asks the Vulkan driver"},
 		{"render", 0, OPTION_CHOICE, &o->render, "venus|none",
@@ -99,6 +106,11 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		fprintf(stderr, "hesperd: '%s' is not an option. Try 'hesperd --help'\n",
 			argv[first]);
 		return -EINVAL;
+	}
+	const struct gpu_mode usual = {size.width, size.height, refresh_mhz, 0, 0};
+	int error = outputs_parse(outputs, &usual, max_outputs, &o->outputs);
+	if (error < 0) {
+		return error;
 	}
 	o->fd = fd == 0 ? UINT32_MAX : fd;
 	o->ready_fd = ready_fd == 0 ? UINT32_MAX : ready_fd;

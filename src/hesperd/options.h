@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "util/options.h"
+#include "hesperd/outputs.h"
 
 enum hesperd_memory {
 	HESPERD_MEMORY_AUTO,
@@ -23,9 +23,7 @@ struct hesperd_options {
 	uint32_t fd;
 	const char *display;
 	const char *name;
-	uint32_t outputs;
-	struct option_size size;
-	uint32_t refresh;
+	struct outputs outputs;
 	uint32_t memory; /* enum hesperd_memory */
 	uint32_t render; /* enum hesperd_render */
 	uint32_t window_mib;

@@ -59,6 +59,7 @@ void daemon_open(struct daemon *daemon, unsigned outputs)
 	int pair[2];
 	int ready[2];
 	char heads[32];
+	char most[32];
 	char display[128];
 	char stats[128];
 	*daemon = (struct daemon){0};
@@ -67,6 +68,7 @@ void daemon_open(struct daemon *daemon, unsigned outputs)
 	snprintf(daemon->display, sizeof(daemon->display), "%s/display", daemon->directory);
 	snprintf(daemon->stats, sizeof(daemon->stats), "%s/stats", daemon->directory);
 	snprintf(heads, sizeof(heads), "--outputs=%u", outputs);
+	snprintf(most, sizeof(most), "--max-outputs=%u", outputs);
 	snprintf(display, sizeof(display), "--display=%s", daemon->display);
 	snprintf(stats, sizeof(stats), "--stats=%s", daemon->stats);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -83,6 +85,7 @@ void daemon_open(struct daemon *daemon, unsigned outputs)
 			display,
 			stats,
 			heads,
+			most,
 			NULL};
 	assert_int_equal(posix_spawn(&daemon->pid, argv[0], &actions, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&actions);
