@@ -89,6 +89,11 @@ static void arm_timer(struct bus_loop *loop)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct bus_loop *loop = prepare->data;
+	uint64_t queued;
+	if (loop->drained != NULL && sd_bus_get_n_queued_write(loop->bus, &queued) >= 0 &&
+	    queued == 0) {
+		loop->drained(loop->data);
+	}
 	int wanted = sd_bus_get_events(loop->bus);
 	if (wanted < 0) {
 		tell_broken(loop, wanted);

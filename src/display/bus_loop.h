@@ -28,6 +28,11 @@ struct bus_loop {
 	unsigned open_handles;
 	void (*broken)(void *data, int error);
 	void (*closed)(void *data);
+	/*
+	 * May be set after bus_loop_init: runs before each wait of the loop while all that was sent
+	 * is out; may send.
+	 */
+	void (*drained)(void *data);
 	void *data;
 };
 

@@ -67,7 +67,7 @@ int client_call_new(struct client_console *console, const char *interface, const
 		    sd_bus_message **out)
 {
 	struct display_client *client = console->client;
-	char path[CLIENT_PATH_MAX];
+	char path[DISPLAY_CONSOLE_PATH_MAX];
 	snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", console->info.id);
 	return sd_bus_message_new_method_call(client->server.bus, out, client->destination, path,
 					      interface, member);

@@ -258,7 +258,7 @@ static int ask_console(struct client_console *console)
 	static const sd_bus_message_handler_t handlers[INTERFACES] = {
 		on_console, on_keyboard, on_mouse, on_touch, on_hesper,
 	};
-	char path[CLIENT_PATH_MAX];
+	char path[DISPLAY_CONSOLE_PATH_MAX];
 	snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", console->info.id);
 	for (size_t i = 0; i < INTERFACES; i++) {
 		int r = ask_all(console->client, path, interfaces[i].name, handlers[i], console);

@@ -62,8 +62,6 @@ struct display_client {
 	void *done_data;
 };
 
-#define CLIENT_PATH_MAX (sizeof(DISPLAY_CONSOLE_PATH) + 12)
-
 /* client.c */
 /* The client is of no use any more: tells so, once. */
 void client_fail(struct display_client *client, int error);
