@@ -33,10 +33,8 @@ static void send(struct touch *touch, const struct touch_finger *finger,
 {
 	const struct display_input input = {
 		.kind = DISPLAY_TOUCH,
-		.touch = {.kind = kind,
-			  .slot = (uint32_t)(finger - touch->fingers),
-			  .x = x,
-			  .y = y}};
+		.touch = {
+			.kind = kind, .slot = (uint32_t)(finger - touch->fingers), .x = x, .y = y}};
 	sink_send(&touch->sink, finger->console, &input);
 }
 
