@@ -17,6 +17,11 @@ static const char *const notes[] = {
 	"vhost-user-test-device-pci,chardev=vg,virtio-id=16,num_vqs=2,config_size=24,vq_size=256, "
 	"and guest memory that is shared: -object "
 	"memory-backend-memfd,id=mem,size=4G,share=on -machine memory-backend=mem",
+	"With --input there are keyboard.sock, tablet.sock, mouse.sock and touch.sock in DIR, for "
+	"as "
+	"many input devices: -chardev socket,id=kbd,path=DIR/keyboard.sock -device "
+	"vhost-user-test-device-pci,chardev=kbd,virtio-id=18,num_vqs=2,config_size=136,vq_size=64. "
+	"What viewers type and point at goes there.",
 	"It serves one machine and exits when that ends. QEMU aborts when a vhost-user device "
 	"disappears, so do not stop hesperd before the machine.",
 	"SIGUSR1 writes the statistics file at once; SIGTERM and SIGINT end hesperd.",
@@ -45,6 +50,9 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"fd", 0, OPTION_UINT, &fd, "N", "use this connected vhost-user socket instead", 3},
 		{"display", 0, OPTION_STRING, &o->display, "PATH",
 		 "serve viewers at this socket (org.qemu.Display1, peer to peer)"},
+		{"input", 0, OPTION_STRING, &o->input, "DIR",
+		 "be keyboard, tablet, mouse and touch screen, too: at DIR/keyboard.sock and so "
+		 "on"},
 		{"name", 0, OPTION_STRING, &o->name, "NAME",
 		 "the machine's name, as viewers show it"},
 		{"outputs", 0, OPTION_STRING, &outputs, "N|OUTPUT,…",

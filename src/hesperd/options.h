@@ -22,6 +22,7 @@ struct hesperd_options {
 	const char *socket_path;
 	uint32_t fd;
 	const char *display;
+	const char *input;
 	const char *name;
 	struct outputs outputs;
 	uint32_t memory; /* enum hesperd_memory */
