@@ -16,6 +16,9 @@
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 /* QEMU's consoles are few; more than these are ignored. */
 #define MAX_CONSOLES 64
+/* How often, and how far apart, a server that has no machine yet is asked for it. */
+#define MAX_ATTEMPTS 100
+#define ATTEMPT_MS 20
 
 /*
  * Reads one property's value, of D-Bus type `type`, or skips it. False: nothing of interest has
@@ -323,6 +326,40 @@ static int read_ids(sd_bus_message *reply, const uint32_t **ids, size_t *count)
 	return r;
 }
 
+static void on_again(uv_timer_t *timer)
+{
+	struct display_client *client = timer->data;
+	int r = client_ask_consoles(client);
+	if (r < 0) {
+		client_fail(client, r);
+	}
+}
+
+/*
+ * QEMU lets a peer connect before it puts its objects there (ui/dbus.c: authentication ends in a
+ * thread of its own, and the main loop exports afterwards), so a first question can be too early.
+ */
+static bool too_early(struct display_client *client, const sd_bus_error *refusal)
+{
+	bool unknown =
+		sd_bus_error_has_names(refusal, SD_BUS_ERROR_UNKNOWN_METHOD,
+				       SD_BUS_ERROR_UNKNOWN_OBJECT, SD_BUS_ERROR_UNKNOWN_INTERFACE);
+	return unknown && client->attempts++ < MAX_ATTEMPTS &&
+	       uv_timer_start(&client->again, on_again, ATTEMPT_MS, 0) == 0;
+}
+
+static void tell_why(struct display_client *client, const sd_bus_error *refusal)
+{
+	if (client->destination != NULL &&
+	    sd_bus_error_has_names(refusal, SD_BUS_ERROR_SERVICE_UNKNOWN,
+				   SD_BUS_ERROR_NAME_HAS_NO_OWNER)) {
+		log_error("no machine is on the bus. Fix: start QEMU with -display "
+			  "dbus,addr=ADDRESS");
+	} else {
+		log_error("the server shows no machine: %s", refusal->message);
+	}
+}
+
 static int on_vm(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	struct display_client *client = data;
@@ -332,15 +369,18 @@ static int on_vm(sd_bus_message *reply, void *data, sd_bus_error *error)
 	if (!client_alive(client)) {
 		return 0;
 	}
-	int r = refusal == NULL ? read_ids(reply, &ids, &count) : -EPROTO;
-	if (r < 0) {
-		log_error("the server shows no machine: %s",
-			  refusal != NULL ? refusal->message : strerror(-r));
-		client_fail(client, -EPROTO);
+	if (refusal != NULL) {
+		if (!too_early(client, refusal)) {
+			tell_why(client, refusal);
+			client_fail(client, -EPROTO);
+		}
 		return 0;
 	}
-	client->introduced = true;
-	r = take_consoles(client, ids, count);
+	int r = read_ids(reply, &ids, &count);
+	if (r >= 0) {
+		client->introduced = true;
+		r = take_consoles(client, ids, count);
+	}
 	if (r < 0) {
 		client_fail(client, r);
 	}
@@ -367,14 +407,17 @@ static int on_changed(sd_bus_message *signal, void *data, sd_bus_error *error)
 	return 0;
 }
 
+int client_ask_consoles(struct display_client *client)
+{
+	return sd_bus_call_method_async(client->server.bus, NULL, client->destination,
+					DISPLAY_VM_PATH, PROPERTIES, "Get", on_vm, client, "ss",
+					DISPLAY_VM, "ConsoleIDs");
+}
+
 int client_introduce(struct display_client *client)
 {
-	sd_bus *bus = client->server.bus;
-	int r = sd_bus_match_signal_async(bus, NULL, client->destination, NULL, PROPERTIES,
-					  "PropertiesChanged", on_changed, NULL, client);
-	if (r < 0) {
-		return r;
-	}
-	return sd_bus_call_method_async(bus, NULL, client->destination, DISPLAY_VM_PATH, PROPERTIES,
-					"Get", on_vm, client, "ss", DISPLAY_VM, "ConsoleIDs");
+	int r = sd_bus_match_signal_async(client->server.bus, NULL, client->destination, NULL,
+					  PROPERTIES, "PropertiesChanged", on_changed, NULL,
+					  client);
+	return r < 0 ? r : client_ask_consoles(client);
 }

@@ -53,6 +53,10 @@ struct display_client {
 	void *data;
 	struct bus_loop server; /* bus NULL until it is connected */
 	const char *destination; /* NULL between peers */
+	struct qmp *qmp;  /* until it is closed */
+	int ours;  /* our end of what QEMU is asked to serve, until it does */
+	uv_timer_t again; /* the introduction: QEMU may still be putting its objects there */
+	unsigned attempts;
 	struct list consoles;
 	struct list listeners;
 	bool introduced; /* the server has told which consoles there are */
@@ -78,6 +82,7 @@ struct client_console *client_console_find(struct display_client *client, unsign
 struct client_console *client_console_add(struct display_client *client, unsigned id);
 /* Asks what consoles there are and what they are like, and follows changes. */
 int client_introduce(struct display_client *client);
+int client_ask_consoles(struct display_client *client);
 
 /* client_listener.c */
 /* Offers the server a listener on the console. Failures end the client. */

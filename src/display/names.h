@@ -10,6 +10,7 @@
 #define DISPLAY_CONSOLE_PATH_MAX (sizeof(DISPLAY_CONSOLE_PATH) + 12)
 #define DISPLAY_LISTENER_PATH DISPLAY_ROOT_PATH "/Listener"
 
+#define DISPLAY_BUS_NAME "org.qemu" /* QEMU's on a message bus */
 #define DISPLAY_VM "org.qemu.Display1.VM"
 #define DISPLAY_CONSOLE "org.qemu.Display1.Console"
 #define DISPLAY_KEYBOARD "org.qemu.Display1.Keyboard"
