@@ -87,6 +87,13 @@ bool resize_take(struct resize *resize, uint64_t now_ns, struct display_monitor 
 	return true;
 }
 
+void resize_accept(struct resize *resize, const struct display_monitor *monitor)
+{
+	resize->told = *monitor;
+	resize->pending = false;
+	resize->flying = false;
+}
+
 bool resize_guest(struct resize *resize, uint32_t width, uint32_t height, uint64_t now_ns)
 {
 	if (width == resize->told.width && height == resize->told.height) {
@@ -97,8 +104,5 @@ bool resize_guest(struct resize *resize, uint32_t width, uint32_t height, uint64
 	    (resize->flying && now_ns - resize->told_ns < RESIZE_FLIGHT_NS)) {
 		return false;
 	}
-	resize->flying = false;
-	resize->told.width = width;
-	resize->told.height = height;
 	return true;
 }

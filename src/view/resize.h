@@ -51,9 +51,12 @@ bool resize_take(struct resize *resize, uint64_t now_ns, struct display_monitor 
 /* When resize_take has to be asked; UINT64_MAX: not before the next resize_want. */
 uint64_t resize_due_ns(const struct resize *resize);
 
+/* The guest has this monitor already: it is not told. */
+void resize_accept(struct resize *resize, const struct display_monitor *monitor);
+
 /*
  * The guest shows pictures of this size from now on. True when it chose that itself: then the
- * window should take it on, and resize_want of just that size tells the guest nothing.
+ * window should take it on, and resize_accept what it is then.
  */
 bool resize_guest(struct resize *resize, uint32_t width, uint32_t height, uint64_t now_ns);
 

@@ -153,7 +153,8 @@ class Window(ViewCase):
         def titled():
             title[:] = re.findall(r"_NET_WM_NAME\(UTF8_STRING\) = \"(.*)\"",
                                   self.tool("xprop", "-id", self.window()[0]))
-            return title and re.fullmatch(r"guest — 320x200 — \d+\.\d fps", title[0])
+            return title and re.fullmatch(
+                r"guest — 320x200 — \d+\.\d fps( — Ctrl\+Alt\+G .*)?", title[0])
         self.until(titled)
         with open(f"/proc/{view.pid}/maps") as file:
             maps = file.read()
