@@ -320,6 +320,69 @@ static void test_bytes(void **state)
 	rig_finish(&rig);
 }
 
+/* A call with bytes; true when it was taken. */
+static bool send_bytes(struct rig *rig, struct foreign *foreign, uint32_t width, uint32_t height,
+		       uint32_t stride, uint32_t format, const void *bytes, size_t size)
+{
+	sd_bus_message *call;
+	assert_true(sd_bus_message_new_method_call(foreign->listener.bus, &call, NULL,
+						   DISPLAY_LISTENER_PATH, DISPLAY_LISTENER,
+						   "Scanout") >= 0);
+	assert_true(sd_bus_message_append(call, "uuuu", width, height, stride, format) >= 0);
+	assert_true(sd_bus_message_append_array(call, 'y', bytes, size) >= 0);
+	assert_true(sd_bus_call_async(foreign->listener.bus, NULL, call, on_answer, foreign, 0) >=
+		    0);
+	sd_bus_message_unref(call);
+	return taken(rig, foreign);
+}
+
+/* Formats of 16 and 24 bits, as QEMU's ramfb may have them, become what we show. */
+static void test_small_pixels(void **state)
+{
+	static const struct {
+		uint32_t format;
+		uint8_t pixel[4];
+		unsigned size;
+		uint32_t expected;
+	} cases[] = {
+		{PIXMAN_r5g6b5, {0x00, 0xf8}, 2, 0xff0000},
+		{PIXMAN_r5g6b5, {0xe0, 0x07}, 2, 0x00ff00},
+		{PIXMAN_b5g6r5, {0x00, 0xf8}, 2, 0x0000ff},
+		{PIXMAN_x1r5g5b5, {0x00, 0x7c}, 2, 0xff0000},
+		{PIXMAN_r8g8b8, {0x30, 0x20, 0x10}, 3, 0x102030},
+		{PIXMAN_b8g8r8, {0x30, 0x20, 0x10}, 3, 0x302010},
+	};
+	struct rig rig;
+	struct foreign foreign = {0};
+	struct viewer viewer = {.answer = true};
+	rig_init(&rig);
+	foreign_serve(&rig, &foreign, &viewer);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t bytes[2 * 16] = {0}; /* 4 x 2 pixels, rows of 16 bytes */
+		uint64_t copied = counter_read(COUNTER_CPU_COPIED_BYTES);
+		memcpy(bytes + 16 + 2 * cases[i].size, cases[i].pixel, cases[i].size);
+		assert_true(send_bytes(&rig, &foreign, 4, 2, 16, cases[i].format, bytes, 32));
+		assert_string_equal(viewer.frame.format->name, "B8G8R8X8");
+		const uint32_t *shown = memory_map(viewer.frame.memory);
+		assert_int_equal(shown[4 + 2] & 0xffffff, cases[i].expected);
+		assert_int_equal(shown[4 + 1] & 0xffffff, 0);
+		assert_int_equal(counter_read(COUNTER_CPU_COPIED_BYTES) - copied, 4 * 2 * 4);
+		assert_false(send_bytes(&rig, &foreign, 4, 2, 16, cases[i].format, bytes, 31));
+		assert_false(send_bytes(&rig, &foreign, 9, 2, 16, cases[i].format, bytes, 32));
+		assert_false(send_bytes(&rig, &foreign, 4, 2, 14, cases[i].format, bytes, 32));
+		assert_false(
+			send_bytes(&rig, &foreign, UINT32_MAX, 1, 16, cases[i].format, bytes, 32));
+	}
+	/* What has a palette, or no sense, is not. */
+	uint8_t bytes[64] = {0};
+	assert_false(send_bytes(&rig, &foreign, 4, 2, 16, PIXMAN_c8, bytes, 64));
+	assert_false(send_bytes(&rig, &foreign, 4, 2, 16, 0x10ffffff, bytes, 64));
+	assert_false(send_bytes(&rig, &foreign, 4, 2, 16, UINT32_MAX, bytes, 64));
+	viewer_leave(&rig, &viewer);
+	foreign_leave(&rig, &foreign);
+	rig_finish(&rig);
+}
+
 static void test_cursor_sizes(void **state)
 {
 	static const struct {
@@ -375,7 +438,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_map_numbers),  cmocka_unit_test(test_updates_inside),
 		cmocka_unit_test(test_dma_bufs),     cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_cursor_sizes), cmocka_unit_test(test_mute_server),
+		cmocka_unit_test(test_small_pixels), cmocka_unit_test(test_cursor_sizes),
+		cmocka_unit_test(test_mute_server),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
