@@ -23,6 +23,7 @@ sys.path.insert(0, HERE)
 import guestctl  # noqa: E402
 
 SKIP = 77
+INPUT_DEVICES = ("keyboard", "tablet", "mouse", "touch")
 
 
 def program(variable):
@@ -130,14 +131,19 @@ class Viewer:
 
 
 class Machine:
+    """devices: "vhost-user-test-device-pci" or "vhost-user-input-pci" for the input devices, or
+    None for a machine without."""
+
     def __init__(self, *options, window_mib=1024, memory="1G", env=None, preload=None, append="",
-                 size="1280x800", start=True):
+                 size="1280x800", start=True, devices=None):
         self.dir = tempfile.mkdtemp(prefix="hesper-e2e-")
         self.viewers = []
         self.guest = None
         self.qmp = None
+        if devices:
+            options = (*options, f"--input={self.dir}")
         self._start_daemon(options, window_mib, size, env or {}, preload)
-        self._start_qemu(memory, append)
+        self._start_qemu(memory, append, devices)
         if start:
             self.wait_guest()
 
@@ -161,7 +167,16 @@ class Machine:
         if not line.startswith("ready "):
             raise AssertionError("hesperd did not start:\n" + self.log("hesperd.log"))
 
-    def _start_qemu(self, memory, append):
+    def _input_devices(self, kind):
+        properties = "" if kind == "vhost-user-input-pci" else (
+            ",virtio-id=18,num_vqs=2,config_size=136,vq_size=64")
+        arguments = []
+        for name in INPUT_DEVICES if kind else ():
+            arguments += ["-chardev", f"socket,id={name},path={self.path(name)}.sock",
+                          "-device", f"{kind},id={name}-device,chardev={name}{properties}"]
+        return arguments
+
+    def _start_qemu(self, memory, append, devices):
         image = guest_image()
         with open(f"{image}/manifest.json") as file:
             parameters = json.load(file)["append"]
@@ -178,6 +193,7 @@ class Machine:
              "-chardev", f"socket,id=vg,path={self.path('vhost')}",
              "-device", "vhost-user-test-device-pci,chardev=vg,virtio-id=16,num_vqs=2,"
                         "config_size=24,vq_size=256",
+             *self._input_devices(devices),
              "-device", "virtio-serial-pci",
              "-chardev", f"socket,id=ctl,path={self.path('control')},server=on,wait=off",
              "-device", "virtserialport,chardev=ctl,name=org.hesper.control",
