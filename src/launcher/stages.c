@@ -146,6 +146,8 @@ static void start_hesperd(struct stages *stages)
 		stages->gpu_socket,
 		"--display",
 		stages->display,
+		"--input",
+		stages->runtime,
 		"--name",
 		options->name,
 		"--size",
