@@ -268,6 +268,9 @@ void window_destroy(struct window *window)
 	}
 	/* The surface before the window. */
 	surface_finish(&window->surface, vk);
+	windows_hush(window->windows);
+	/* Waits until the server has hidden it, and so has seen all messages to it. */
+	SDL_HideWindow(window->sdl);
 	SDL_DestroyWindow(window->sdl);
 	free(window);
 }

@@ -3,7 +3,7 @@
 #define HESPER_VIEW_WINDOW_H
 
 #include <SDL3/SDL.h>
-#include <stdatomic.h>
+#include <pthread.h>
 
 #include "util/list.h"
 #include "view/input.h"
@@ -29,8 +29,17 @@ struct windows {
 		enum view_action action;
 	} hot_key;
 	Uint32 wake_event;
-	_Atomic bool woken; /* an event of ours is in SDL's queue */
+	bool hushed; /* woken was set without an event: the next wait must not wait */
+	pthread_mutex_t wake_lock; /* guards woken; held while an event is put into the queue */
+	bool woken; /* an event of ours is in SDL's queue */
 };
+
+/*
+ * windows.c: no thread touches a window from now on until the next wait. Before one is destroyed:
+ * SDL wakes the waiting thread up by a message to one of the windows, from whatever thread pushes
+ * an event, and on X11 it is the end of the process if that window is gone when it arrives.
+ */
+void windows_hush(struct windows *windows);
 
 /*
  * One console's window. What it draws is in window_draw.c, sizes and titles are in window.c, and

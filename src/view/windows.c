@@ -88,6 +88,7 @@ static void on_event(struct windows *windows, const SDL_Event *event)
 static uint64_t deadline(const struct windows *windows, uint64_t until_ns)
 {
 	struct list *item;
+	until_ns = windows->hushed ? 0 : until_ns;
 	list_for_each (item, &windows->list) {
 		const struct window *window = container_of(item, struct window, link);
 		uint64_t due = resize_due_ns(&window->resize);
@@ -95,6 +96,19 @@ static uint64_t deadline(const struct windows *windows, uint64_t until_ns)
 		until_ns = window->redraw ? 0 : until_ns;
 	}
 	return until_ns;
+}
+
+static void set_woken(struct windows *windows, bool woken)
+{
+	pthread_mutex_lock(&windows->wake_lock);
+	windows->woken = woken;
+	pthread_mutex_unlock(&windows->wake_lock);
+}
+
+void windows_hush(struct windows *windows)
+{
+	set_woken(windows, true);
+	windows->hushed = true;
 }
 
 static void wait_for_event(struct presenter *presenter, struct view_bus *bus, uint64_t until_ns)
@@ -111,7 +125,8 @@ static void wait_for_event(struct presenter *presenter, struct view_bus *bus, ui
 		more = SDL_PollEvent(&event);
 	}
 	/* Cleared before the bus is looked at: what comes from now on wakes the next wait. */
-	atomic_store(&windows->woken, false);
+	set_woken(windows, false);
+	windows->hushed = false;
 	now = clock_now_ns();
 	struct list *item;
 	list_for_each (item, &windows->list) {
@@ -122,10 +137,13 @@ static void wait_for_event(struct presenter *presenter, struct view_bus *bus, ui
 static void wake(void *presenter)
 {
 	struct windows *windows = container_of(presenter, struct windows, base);
-	if (!atomic_exchange(&windows->woken, true)) {
+	pthread_mutex_lock(&windows->wake_lock);
+	if (!windows->woken) {
 		SDL_Event event = {.type = windows->wake_event};
 		SDL_PushEvent(&event);
+		windows->woken = true;
 	}
+	pthread_mutex_unlock(&windows->wake_lock);
 }
 
 static void set_cursor(struct presenter *presenter, unsigned console,
@@ -157,6 +175,7 @@ static void destroy(struct presenter *presenter)
 		window_destroy(windows->spare);
 	}
 	SDL_Quit();
+	pthread_mutex_destroy(&windows->wake_lock);
 	free(windows);
 }
 
@@ -264,6 +283,7 @@ struct presenter *present_windows_create(struct vk *vk, const struct view_option
 	windows->options = options;
 	windows->callbacks = callbacks;
 	list_init(&windows->list);
+	pthread_mutex_init(&windows->wake_lock, NULL);
 	if (!start(windows)) {
 		destroy(&windows->base);
 		return NULL;
