@@ -11,6 +11,10 @@
  * meanwhile is looked at when it has ended. A layout is asked for once, a few times if the compositor
  * refuses because it changed something itself meanwhile, and then not again before a monitor changes:
  * what a person sets by hand stays.
+ *
+ * The names of the outputs, in that order, are printed on a line each time they are others.
+ *
+ * The names of the outputs, in that order, are printed on a line each time they are others.
  */
 #include <errno.h>
 #include <poll.h>
@@ -37,6 +41,7 @@ struct follow {
 	pid_t randr; /* 0: none runs */
 	struct screens wanted;
 	struct screens asked; /* by the last wlr-randr */
+	struct screens told; /* on stdout; their names count */
 	int attempts; /* that may still be made for that layout */
 };
 
@@ -119,6 +124,24 @@ static void choose_layout(const struct follow *follow, const struct screens *hav
 	}
 }
 
+static void tell(struct follow *follow, const struct screens *layout)
+{
+	bool same = layout->count == follow->told.count;
+
+	for (size_t i = 0; same && i < layout->count; i++) {
+		same = strcmp(layout->all[i].name, follow->told.all[i].name) == 0;
+	}
+	if (same) {
+		return;
+	}
+	for (size_t i = 0; i < layout->count; i++) {
+		printf("%s%s", i > 0 ? " " : "", layout->all[i].name);
+	}
+	printf("\n");
+	fflush(stdout);
+	follow->told = *layout;
+}
+
 static void act(struct follow *follow)
 {
 	struct screens have, layout;
@@ -126,6 +149,7 @@ static void act(struct follow *follow)
 
 	outputs_get(follow->outputs, &have);
 	choose_layout(follow, &have, &layout, &differs);
+	tell(follow, &layout);
 	/* Also new when only places are others, as when the first of two monitors has gone. */
 	is_new = !same_layout(&layout, &follow->asked);
 	if (follow->randr || layout.count == 0 || (!differs && !is_new) ||
