@@ -22,7 +22,7 @@
  * hear nothing. So silence has a limit.
  */
 
-#define SILENCE_MS 10000
+#define SILENCE_MS 5000
 #define MAX_MESSAGE 65536
 #define FD_NAME "hesper-view"
 

@@ -188,7 +188,8 @@ class Stock:
 
     def guest_reads(self, command, wanted, timeout=20):
         return wait_for(f"{wanted!r} from {command!r}",
-                        lambda: self.guest.run(command).output.strip() == wanted, timeout=timeout)
+                        lambda: self.guest.start(command).wait().output.strip() == wanted,
+                        timeout=timeout)
 
     def summary(self):
         with open(self.summary_path) as file:
