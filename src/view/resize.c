@@ -25,12 +25,14 @@ void resize_want(struct resize *resize, const struct display_monitor *monitor, u
 		return;
 	}
 	uint64_t gap = now_ns - resize->changed_ns;
-	if (resize->changed_ns == 0 || gap > RESIZE_STEP_NS) {
+	if (resize->changed_ns == 0 || gap > RESIZE_PAUSE_NS) {
+		resize->changes = 0;
 		resize->gap_ns = 0;
 		resize->began_ns = now_ns;
 	} else {
 		resize->gap_ns = resize->gap_ns == 0 ? gap : (3 * resize->gap_ns + gap) / 4;
 	}
+	resize->changes++;
 	resize->wanted = *monitor;
 	resize->pending = true;
 	resize->changed_ns = now_ns;
@@ -38,7 +40,7 @@ void resize_want(struct resize *resize, const struct display_monitor *monitor, u
 
 static uint64_t rest_ns(const struct resize *resize)
 {
-	uint64_t rest = 2 * resize->gap_ns;
+	uint64_t rest = resize->changes < RESIZE_AGAIN ? 0 : 2 * resize->gap_ns;
 	return rest < RESIZE_REST_MIN_NS   ? RESIZE_REST_MIN_NS
 	       : rest > RESIZE_REST_MAX_NS ? RESIZE_REST_MAX_NS
 					   : rest;
