@@ -283,7 +283,42 @@ def test_virtio_gpu():
         assert resized.height == 650
         stock.type_command("echo again >/tmp/typed")
         stock.guest_reads("cat /tmp/typed", "again")
+        check_pointer(stock, window, 904, 650)
+        # However a viewer ends, QEMU does not mind, and the next one is served.
+        stock.viewer.kill()
+        stock.viewer.wait()
+        stock.screen.close()
+        stock.view()
+        assert stock.agree("virtio-gpu-again").width == 904
         stock.stop_viewer()
+
+
+def check_pointer(stock, window, width, height):
+    """Position, button and wheel arrive at the guest's tablet, a device of QEMU's own."""
+    events = stock.guest.start("hesper-input --grab --device 'QEMU Virtio Tablet'")
+    events.wait_for_line('"ready"', 20)
+
+    def seen(code, value, slack=0):
+        def look():
+            for line in events.lines:
+                event = json.loads(line)
+                if event.get("code") == code and abs(event["value"] - value) <= slack:
+                    return True
+            return False
+        wait_for(f"{code} {value}", look)
+
+    for x, y in ((100, 50), (width - 1, height - 1), (width // 2, height // 2)):
+        stock.screen.tool("mousemove", "--window", window, x, y)
+        seen("ABS_X", x * 0x7fff // width, 0x7fff // width + 1)
+        seen("ABS_Y", y * 0x7fff // height, 0x7fff // height + 1)
+    stock.screen.tool("click", 1)
+    seen("BTN_LEFT", 1)
+    seen("BTN_LEFT", 0)
+    stock.screen.tool("click", 4)
+    seen("REL_WHEEL", 1)
+    stock.screen.tool("click", 5)
+    seen("REL_WHEEL", -1)
+    events.signal()
 
 
 def test_message_bus():
