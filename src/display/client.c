@@ -78,7 +78,12 @@ int client_call_new(struct client_console *console, const char *interface, const
 
 static void on_broken(void *data, int error)
 {
-	client_fail(data, error);
+	struct display_client *client = data;
+	if (client->by_qmp && !client->gone) {
+		log_info("the machine has ended, or another viewer has taken its display: QEMU "
+			 "serves the last one that asked over QMP");
+	}
+	client_fail(client, error);
 }
 
 static void on_server_closed(void *data)
@@ -134,6 +139,7 @@ static int connect_qmp(struct display_client *client, int fd)
 		return r;
 	}
 	client->ours = pair[0];
+	client->by_qmp = true;
 	client->open++;
 	return 0;
 }

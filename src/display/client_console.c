@@ -137,8 +137,13 @@ static bool read_mouse(struct client_console *console, const char *name, const c
 static bool read_touch(struct client_console *console, const char *name, const char *type,
 		       sd_bus_message *message)
 {
-	sd_bus_message_skip(message, type);
-	console->info.has_touch = true;
+	int32_t slots;
+	if (strcmp(name, "MaxSlots") == 0 && strcmp(type, "i") == 0 &&
+	    sd_bus_message_read_basic(message, 'i', &slots) > 0) {
+		console->info.has_touch = slots > 0;
+	} else {
+		sd_bus_message_skip(message, type);
+	}
 	return false;
 }
 

@@ -53,6 +53,7 @@ struct display_client {
 	void *data;
 	struct bus_loop server; /* bus NULL until it is connected */
 	const char *destination; /* NULL between peers */
+	bool by_qmp;
 	struct qmp *qmp;  /* until it is closed */
 	int ours;  /* our end of what QEMU is asked to serve, until it does */
 	uv_timer_t again; /* the introduction: QEMU may still be putting its objects there */

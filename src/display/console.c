@@ -60,7 +60,8 @@ static int get_interfaces(sd_bus *bus, const char *path, const char *interface,
 static int get_label(sd_bus *bus, const char *path, const char *interface, const char *property,
 		     sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-	return sd_bus_message_append(reply, "s", "virtio-gpu");
+	const struct head *head = ((struct peer_console *)data)->head;
+	return sd_bus_message_append(reply, "s", head->name[0] != '\0' ? head->name : "virtio-gpu");
 }
 
 static int get_type(sd_bus *bus, const char *path, const char *interface, const char *property,
