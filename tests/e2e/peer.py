@@ -171,6 +171,11 @@ class Console:
     def move_to(self, x, y):
         self._call("Mouse", "SetAbsPosition", "uu", x, y)
 
+    def send_move_to(self, x, y):
+        """Does not wait for the answer."""
+        self._peer.send(self._path, "org.qemu.Display1.Mouse", "SetAbsPosition", "uu", x, y,
+                        flags=NO_REPLY)
+
     def move_by(self, dx, dy):
         """QEMU's own method, where the pointer is relative; hesper's works always."""
         if self.get("Mouse", "IsAbsolute"):
