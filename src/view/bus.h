@@ -27,7 +27,7 @@ struct view_cursor {
 	int32_t hot_y;
 	bool visible;
 	uint32_t *pixels; /* ARGB8888; owned by whoever has the struct; NULL: the shape stays */
-	int32_t x; /* of the hot-spot, pixels of the console */
+	int32_t x; /* of its upper left corner, pixels of the console; may be outside */
 	int32_t y;
 };
 

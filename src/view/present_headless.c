@@ -4,6 +4,8 @@
 #include <stdlib.h>
 
 #include "util/log.h"
+#include "view/cursor.h"
+#include "view/overlay.h"
 
 /* Rings of images instead of swapchains': the same copy, and nobody to wait for. */
 
@@ -11,8 +13,10 @@
 
 struct ring {
 	struct screen base;
+	struct headless *headless;
 	struct vk *vk;
 	struct converter converter;
+	struct overlay overlay;
 	struct picture pictures[RING];
 	unsigned next;
 	const struct picture *last;
@@ -21,6 +25,8 @@ struct ring {
 struct headless {
 	struct presenter base;
 	struct vk *vk;
+	struct cursors cursors; /* no window, so nothing of SDL's */
+	uint32_t moved;  /* consoles whose drawn pointer is another now, a bit each */
 };
 
 static enum screen_result show(struct screen *screen, struct source *source,
@@ -29,8 +35,11 @@ static enum screen_result show(struct screen *screen, struct source *source,
 	struct ring *ring = (struct ring *)screen;
 	struct vk *vk = ring->vk;
 	struct picture *picture = &ring->pictures[ring->next];
+	const struct view_drawn_cursor *cursor =
+		cursors_drawn(&ring->headless->cursors, screen->console);
 	ring->last = ring->last == picture ? NULL : ring->last;
 	if (!vk_begin(vk) || !picture_record(vk, &ring->converter, picture, source, frame) ||
+	    (cursor != NULL && !overlay_record(vk, &ring->overlay, picture, cursor)) ||
 	    !vk_submit_and_wait(vk, VK_NULL_HANDLE)) {
 		return SCREEN_FAILED;
 	}
@@ -44,6 +53,15 @@ static const struct picture *last_picture(struct screen *screen)
 	return ((struct ring *)screen)->last;
 }
 
+static bool take_redraw(struct screen *screen)
+{
+	struct headless *headless = ((struct ring *)screen)->headless;
+	uint32_t bit = 1u << screen->console;
+	bool moved = (headless->moved & bit) != 0;
+	headless->moved &= ~bit;
+	return moved;
+}
+
 static void ring_destroy(struct screen *screen)
 {
 	struct ring *ring = (struct ring *)screen;
@@ -51,12 +69,14 @@ static void ring_destroy(struct screen *screen)
 		picture_finish(ring->vk, &ring->pictures[i]);
 	}
 	converter_finish(ring->vk, &ring->converter);
+	overlay_finish(ring->vk, &ring->overlay);
 	free(ring);
 }
 
 static const struct screen_ops ring_ops = {
 	.show = show,
 	.picture = last_picture,
+	.redraw = take_redraw,
 	.destroy = ring_destroy,
 };
 
@@ -71,6 +91,7 @@ static struct screen *ring_open(struct presenter *presenter, unsigned console,
 	}
 	ring->base.ops = &ring_ops;
 	ring->base.console = console;
+	ring->headless = headless;
 	ring->vk = headless->vk;
 	return &ring->base;
 }
@@ -80,14 +101,27 @@ static void wait_for_bus(struct presenter *presenter, struct view_bus *bus, uint
 	view_bus_wait(bus, until_ns);
 }
 
+static void set_cursor(struct presenter *presenter, unsigned console,
+		       const struct view_cursor *cursor)
+{
+	struct headless *headless = (struct headless *)presenter;
+	cursors_set(&headless->cursors, console, cursor);
+	if (headless->cursors.mode == VIEW_CURSOR_DRAW) {
+		headless->moved |= 1u << console;
+	}
+}
+
 static void destroy(struct presenter *presenter)
 {
-	free(presenter);
+	struct headless *headless = (struct headless *)presenter;
+	cursors_finish(&headless->cursors);
+	free(headless);
 }
 
 static const struct presenter_ops ops = {
 	.open = ring_open,
 	.wait = wait_for_bus,
+	.cursor = set_cursor,
 	.destroy = destroy,
 };
 
@@ -100,6 +134,7 @@ struct presenter *present_headless_create(struct vk *vk, const struct view_optio
 	}
 	headless->base.ops = &ops;
 	headless->vk = vk;
+	cursors_init(&headless->cursors, (enum view_cursor_mode)options->cursor);
 	if (!vk_init_instance(vk, NULL, 0) ||
 	    !vk_init_device(vk, options->device, VK_NULL_HANDLE)) {
 		free(headless);

@@ -295,7 +295,7 @@ uint32_t daemon_set_scanout_blob(struct daemon *daemon, uint32_t head, uint32_t 
 					    &all);
 }
 
-static void read_png(const char *path, struct picture *picture)
+void picture_read(struct picture *picture, const char *path)
 {
 	png_image image = {.version = PNG_IMAGE_VERSION};
 	if (png_image_begin_read_from_file(&image, path) == 0) {
@@ -333,7 +333,7 @@ void daemon_look(struct daemon *daemon, unsigned head, struct picture *picture)
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		fail_msg("hesper-view ended with status 0x%x", status);
 	}
-	read_png(path, picture);
+	picture_read(picture, path);
 	unlink(path);
 }
 

@@ -73,4 +73,7 @@ struct picture {
 void daemon_look(struct daemon *daemon, unsigned head, struct picture *picture);
 void picture_finish(struct picture *picture);
 
+/* Reads a PNG; picture_finish frees it. */
+void picture_read(struct picture *picture, const char *path);
+
 #endif
