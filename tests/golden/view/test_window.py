@@ -65,6 +65,7 @@ class Window(ViewCase):
         self.assertEqual(view.wait(20), 0)
         self.server.terminate()
         self.assertEqual(self.server.wait(20), 0)
+        self.fake_says = json.loads(self.server.stdout.read())
         return self.summary()
 
     def black_outside(self, image, left, top, width, height, box):
@@ -118,6 +119,68 @@ class Window(ViewCase):
                 px, py = x // 2, y // 2
                 self.assertEqual(image.pixel(box[1] + x, box[2] + y),
                                  (px & 255, py & 255, (px ^ py) & 255))
+        self.end(view)
+
+    def test_whole_multiples(self):
+        """--scale=integer: 2.9 times is twice, in the middle."""
+        view, box = self.show("--scale", "integer", "--size", "880x580", fake=["--size", "300x200"])
+        image = self.root()
+        self.black_outside(image, 140, 90, 600, 400, box)
+        for y in range(0, 400, 7):
+            for x in range(0, 600, 5):
+                px, py = x // 2, y // 2
+                self.assertEqual(image.pixel(box[1] + 140 + x, box[2] + 90 + y),
+                                 (px & 255, py & 255, (px ^ py) & 255))
+        self.end(view)
+
+    def test_filter(self):
+        """Blue is x ^ y: it jumps from pixel to pixel, and what lies between tells the filter."""
+        for scale, chosen, mixed in (("480x300", "auto", True), ("480x300", "nearest", False),
+                                     ("640x400", "auto", False), ("640x400", "linear", True)):
+            with self.subTest(scale=scale, filter=chosen):
+                view, box = self.show("--filter", chosen, "--size", scale,
+                                      fake=["--size", "320x200"])
+                image = self.root()
+                self.end(view)
+                pure = {(x & 255, y & 255, (x ^ y) & 255)
+                        for x in range(320) for y in range(200)}
+                seen = {image.pixel(box[1] + x, box[2] + y) for x in range(4, box[3] - 4, 2)
+                        for y in range(4, box[4] - 4, 2)}
+                self.assertEqual(not seen <= pure, mixed)
+
+    def test_one_window_for_each_console(self):
+        """Two windows; the one that is closed lets its output go, the last one ends it all."""
+        server = self.fake("--heads", 2, "--size", "320x200", "--frames", 3)
+        view = self.view("--summary", self.summary_path)
+
+        def windows():
+            tree = self.tool("xwininfo", "-root", "-tree")
+            return dict(reversed(found) for found in
+                        re.findall(r"(0x[0-9a-f]+) \"hesper(?: \[(\d)\])? — 320x200", tree))
+        self.until(lambda: set(windows()) == {"0", "1"})
+        self.tool(os.environ["FAKE_USER"], "close", windows()["0"])
+        self.until(lambda: len(windows()) == 1)
+        self.tool(os.environ["FAKE_USER"], "close", next(iter(windows().values())))
+        self.assertEqual(view.wait(20), 0)
+        server.terminate()
+        self.assertEqual(server.wait(20), 0)
+        self.assertEqual(json.loads(server.stdout.read())["monitor"], [0, 0, 0, 0, 0])
+        self.assertEqual([c["console"] for c in self.summary()["consoles"]], [0, 1])
+
+    def test_full_screen(self):
+        if not shutil.which("cwm"):
+            self.skipTest("there is no cwm: full screen is for a window manager to give")
+        self.start("cwm", "-c", "/dev/null", stderr=subprocess.DEVNULL)
+        self.until(lambda: "_NET_SUPPORTED" in self.tool("xprop", "-root"))
+        view, _ = self.show("--full-screen", fake=["--size", "450x350"])
+        self.until(lambda: self.window()[1:] == (0, 0, *SCREEN))
+
+        # Twice as large: exact.
+        def shown():
+            image = self.root()
+            return all(image.pixel(x, y) == (x // 2 & 255, y // 2 & 255, (x // 2 ^ y // 2) & 255)
+                       for x in range(0, 900, 7) for y in range(0, 700, 9))
+        self.until(shown)
         self.end(view)
 
     def test_unscaled_in_other_sizes(self):
