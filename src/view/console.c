@@ -91,11 +91,14 @@ void console_event(struct console *console, struct view_console_event *event)
 		console->next = event->frame;
 		console->update = event->update;
 		console->arrived_ns = event->arrived_ns;
-		if (console->screen == NULL) {
-			/* It was on its way when the screen was closed. */
-			leave_out(console);
-			remember(console, &(struct frame){0});
-		}
+	}
+}
+
+void console_drop_unseen(struct console *console)
+{
+	if (console->screen == NULL && console->waiting) {
+		leave_out(console);
+		remember(console, &(struct frame){0});
 	}
 }
 

@@ -58,6 +58,13 @@ void console_close(struct console *console);
 /* Takes over what is owned in *event. */
 void console_event(struct console *console, struct view_console_event *event);
 
+/*
+ * Gives back a picture that came for a console without a screen, as one that was on its way when
+ * the screen was closed. Not before screens had their chance to open: the first picture may come in
+ * the same event as the console.
+ */
+void console_drop_unseen(struct console *console);
+
 enum console_drawn {
 	CONSOLE_NOTHING, /* was to be drawn, or could be */
 	CONSOLE_REDRAWN,

@@ -191,6 +191,9 @@ void view_on_event(struct view *view, struct view_event *event)
 	}
 	if (event->consoles != 0) {
 		arrange(view);
+		for (unsigned i = 0; i < VIEW_MAX_CONSOLES; i++) {
+			console_drop_unseen(&view->consoles[i]);
+		}
 	}
 	if (event->has_leds && presenter->ops->leds != NULL) {
 		presenter->ops->leds(presenter, event->leds);
