@@ -133,6 +133,9 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		"and --frames.",
 		"With several consoles, the screenshot of the first one has the name that was "
 		"given, that of console N the name with -N before .png.",
+		"In a window, Ctrl+Alt and one more key: G grabs or releases keyboard and pointer, "
+		"F full screen, S scale, I filter, 1 the window as large as the picture, N and W "
+		"connect and disconnect an output, P takes the screenshot, Q quits.",
 		"HESPER_VALIDATE=1 runs under the Khronos validation layer and counts its messages "
 		"in the summary.",
 		NULL,
