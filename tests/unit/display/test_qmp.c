@@ -76,8 +76,8 @@ static int hear(struct exchange *exchange, const char *wanted)
 				 .msg_iovlen = 1,
 				 .msg_control = &control,
 				 .msg_controllen = sizeof(control)};
-	ssize_t got = -1;
-	rig_arm(&exchange->rig, 5000);
+	ssize_t got = recvmsg(exchange->qemu, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	rig_arm(&exchange->rig, 4000);
 	while (got < 0 && !exchange->rig.expired) {
 		uv_run(&exchange->rig.loop, UV_RUN_ONCE);
 		got = recvmsg(exchange->qemu, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
