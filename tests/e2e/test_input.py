@@ -379,15 +379,20 @@ def test_without_tablet():
     wait_for("an absolute pointer", lambda: console.get("Mouse", "IsAbsolute") is True)
 
 
+def mapped():
+    stats = machine.stats()
+    return stats["maps"] - stats["unmaps"]
+
+
 def test_start_with_too_much_mapped():
     """QEMU 11.1 cannot start a vhost-user device while more than 7 blobs are mapped (protocols Q5):
     it stays silent, all else goes on, and its driver's next start helps."""
     keyboard = virtio_devices()["keyboard"]
     rebind(keyboard, ["unbind"])
     blobs = machine.guest.start("hesper-memory maps 300")
-    wait_for("mappings", lambda: machine.stats()["maps"] - machine.stats()["unmaps"] > 20)
+    wait_for("mappings", lambda: mapped() > 20)
     rebind(keyboard, ["bind"])
-    still_mapped = machine.stats()["maps"] - machine.stats()["unmaps"] > 20
+    still_mapped = mapped() > 20
     with Events() as events:
         console.key(0x1e, True)
         console.move_to(int(time.time()) % 1000, 77)
@@ -398,6 +403,7 @@ def test_start_with_too_much_mapped():
             assert not [e for e in seen if "KEY_A" in e], "works: take the note out of the docs"
         console.key(0x1e, False)
     assert blobs.wait(120).lines[-1].startswith("PASS")
+    wait_for("the end of the mappings", lambda: mapped() == 0)
     rebind(keyboard)
     with Events() as events:
         events.nothing()
