@@ -22,8 +22,7 @@
 /* A descriptor, or -1 where the client makes the connection itself; negative errno in *error. */
 static int reach(const struct view_bus *bus, int *error)
 {
-	const char *path =
-		bus->options.socket != NULL ? bus->options.socket : bus->options.qmp;
+	const char *path = bus->options.socket != NULL ? bus->options.socket : bus->options.qmp;
 	int fd = path != NULL ? fd_connect(path) : -1;
 	*error = path != NULL && fd < 0 ? fd : 0;
 	return fd < 0 ? -1 : fd;
@@ -173,9 +172,8 @@ void view_bus_wait(struct view_bus *bus, uint64_t until_ns)
 static void take_console(struct view_console_event *next, struct view_console_event *out)
 {
 	*out = *next;
-	*next = (struct view_console_event){.cursor = {.visible = out->cursor.visible,
-						       .x = out->cursor.x,
-						       .y = out->cursor.y}};
+	*next = (struct view_console_event){
+		.cursor = {.visible = out->cursor.visible, .x = out->cursor.x, .y = out->cursor.y}};
 }
 
 void view_bus_take(struct view_bus *bus, struct view_event *event)

@@ -30,7 +30,7 @@ struct view_bus {
 
 	pthread_mutex_t lock; /* guards what follows; never held over a call that can block */
 	pthread_cond_t changed;
-	bool pending;  /* something to take */
+	bool pending; /* something to take */
 	struct view_event next;
 	uint64_t dropped;
 };

@@ -88,4 +88,3 @@ void view_bus_answer(struct view_bus *bus, struct view_update *update)
 		mailbox_post(&bus->mailbox, &update->letter);
 	}
 }
-

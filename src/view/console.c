@@ -141,8 +141,7 @@ static enum screen_result draw(struct console *console, uint64_t timeout_ns)
 	if (console->shown.memory != NULL) {
 		return show(console, &console->shown, timeout_ns);
 	}
-	return screen->ops->blank != NULL ? screen->ops->blank(screen, timeout_ns)
-					  : SCREEN_SKIPPED;
+	return screen->ops->blank != NULL ? screen->ops->blank(screen, timeout_ns) : SCREEN_SKIPPED;
 }
 
 static void wait_longer(struct console *console)

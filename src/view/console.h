@@ -73,8 +73,7 @@ enum console_drawn {
 };
 
 /* Draws what is to be drawn, if the display takes it within timeout_ns. */
-enum console_drawn console_draw(struct console *console, uint64_t timeout_ns,
-				uint64_t *arrived_ns);
+enum console_drawn console_draw(struct console *console, uint64_t timeout_ns, uint64_t *arrived_ns);
 
 /* Whether there is something to draw; and from when on. */
 bool console_has_work(struct console *console);

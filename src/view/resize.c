@@ -50,9 +50,8 @@ static uint64_t rest_ns(const struct resize *resize)
 static uint64_t credit_due_ns(const struct resize *resize, unsigned times)
 {
 	uint64_t needed = times * RESIZE_REFILL_NS;
-	return resize->credit_ns >= needed
-		       ? resize->credited_ns
-		       : resize->credited_ns + (needed - resize->credit_ns);
+	return resize->credit_ns >= needed ? resize->credited_ns
+					   : resize->credited_ns + (needed - resize->credit_ns);
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -65,8 +64,7 @@ uint64_t resize_due_ns(const struct resize *resize)
 	if (!resize->pending) {
 		return UINT64_MAX;
 	}
-	uint64_t resting =
-		later(resize->changed_ns + rest_ns(resize), credit_due_ns(resize, 1));
+	uint64_t resting = later(resize->changed_ns + rest_ns(resize), credit_due_ns(resize, 1));
 	/* On the way: one is kept for the end. */
 	uint64_t step = later(later(resize->told_ns, resize->began_ns) + RESIZE_STEP_NS,
 			      credit_due_ns(resize, 2));
@@ -102,8 +100,7 @@ bool resize_guest(struct resize *resize, uint32_t width, uint32_t height, uint64
 		resize->flying = false;
 		return false;
 	}
-	if (resize->pending ||
-	    (resize->flying && now_ns - resize->told_ns < RESIZE_FLIGHT_NS)) {
+	if (resize->pending || (resize->flying && now_ns - resize->told_ns < RESIZE_FLIGHT_NS)) {
 		return false;
 	}
 	return true;

@@ -43,8 +43,7 @@ double stats_times_percentile(const struct stats_times *times, double percent)
 	return 0;
 }
 
-void stats_presented(struct stats *stats, uint64_t before_ns, uint64_t arrived_ns,
-		     uint64_t done_ns)
+void stats_presented(struct stats *stats, uint64_t before_ns, uint64_t arrived_ns, uint64_t done_ns)
 {
 	if (stats->presented == 0) {
 		stats->first_ns = done_ns;

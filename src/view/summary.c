@@ -23,12 +23,12 @@ static json_t *build_consoles(const struct summary *summary)
 	for (unsigned i = 0; i < VIEW_MAX_CONSOLES; i++) {
 		const struct console *console = &summary->consoles[i];
 		if (console->presented > 0) {
-			json_array_append_new(
-				all, json_pack("{s:i, s:s, s:I, s:i, s:i}", "console", (int)i,
-					       "label", console->info.label, "frames_presented",
-					       (json_int_t)console->presented, "width",
-					       (int)console->width, "height",
-					       (int)console->height));
+			json_array_append_new(all, json_pack("{s:i, s:s, s:I, s:i, s:i}", "console",
+							     (int)i, "label", console->info.label,
+							     "frames_presented",
+							     (json_int_t)console->presented,
+							     "width", (int)console->width, "height",
+							     (int)console->height));
 		}
 	}
 	return all;

@@ -170,9 +170,9 @@ static enum swapchain_result hold(struct swapchain *swapchain, uint64_t timeout_
 	if (swapchain->held) {
 		return SWAPCHAIN_READY;
 	}
-	VkResult result = vkAcquireNextImageKHR(vk->device, swapchain->handle, timeout_ns,
-						VK_NULL_HANDLE, swapchain->acquired,
-						&swapchain->index);
+	VkResult result =
+		vkAcquireNextImageKHR(vk->device, swapchain->handle, timeout_ns, VK_NULL_HANDLE,
+				      swapchain->acquired, &swapchain->index);
 	switch (result) {
 	case VK_SUBOPTIMAL_KHR:
 		swapchain->stale = true; /* after this image */
@@ -196,8 +196,7 @@ static enum swapchain_result hold(struct swapchain *swapchain, uint64_t timeout_
 static enum swapchain_result ready(struct swapchain *swapchain, uint64_t timeout_ns)
 {
 	struct vk *vk = swapchain->vk;
-	VkResult result =
-		vkWaitForFences(vk->device, 1, &swapchain->acquired, VK_TRUE, timeout_ns);
+	VkResult result = vkWaitForFences(vk->device, 1, &swapchain->acquired, VK_TRUE, timeout_ns);
 	if (result == VK_TIMEOUT) {
 		return SWAPCHAIN_TIMEOUT;
 	}

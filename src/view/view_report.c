@@ -54,8 +54,7 @@ void view_capture(struct view *view)
 			screen != NULL ? screen->ops->picture(screen) : NULL;
 		if (picture != NULL) {
 			char *path = capture_path(view, console, console == main_console);
-			view->failed |=
-				path == NULL || !capture_write(&view->vk, picture, path);
+			view->failed |= path == NULL || !capture_write(&view->vk, picture, path);
 			free(path);
 		} else if (console == main_console) {
 			log_warn("no screenshot: nothing was shown");

@@ -49,8 +49,8 @@ void window_fit(struct window *window, uint32_t width, uint32_t height)
 		uint32_t most_wide = (uint32_t)((float)room.w * scale);
 		uint32_t most_high = (uint32_t)((float)room.h * scale);
 		if (wide > most_wide || high > most_high) {
-			struct placement most = placement_of(width, height, most_wide, most_high,
-							     VIEW_SCALE_FIT);
+			struct placement most =
+				placement_of(width, height, most_wide, most_high, VIEW_SCALE_FIT);
 			wide = most.area.width;
 			high = most.area.height;
 		}
@@ -175,8 +175,8 @@ struct view_window_info window_info(const struct window *window)
 	uint32_t width;
 	uint32_t height;
 	if (window->width != 0 && window_size(window, &width, &height)) {
-		info.placement = placement_of(window->width, window->height, width, height,
-					      window->scale);
+		info.placement =
+			placement_of(window->width, window->height, width, height, window->scale);
 	}
 	return info;
 }

@@ -249,14 +249,13 @@ static bool start_sdl(struct windows *windows)
 static bool start(struct windows *windows)
 {
 	const struct view_options *options = windows->options;
-	const struct view_input_options input = {
-		.pointer = (enum view_pointer)options->pointer,
-		.cursor = (enum view_cursor_mode)options->cursor,
-		.grab = options->grab,
-		.send = send_input,
-		.action = on_hot_key,
-		.hint_changed = on_hint,
-		.data = windows};
+	const struct view_input_options input = {.pointer = (enum view_pointer)options->pointer,
+						 .cursor = (enum view_cursor_mode)options->cursor,
+						 .grab = options->grab,
+						 .send = send_input,
+						 .action = on_hot_key,
+						 .hint_changed = on_hint,
+						 .data = windows};
 	if (!start_sdl(windows)) {
 		return false;
 	}

@@ -89,8 +89,8 @@ static void test_filter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_integer),       cmocka_unit_test(test_fit),
-		cmocka_unit_test(test_one_to_one),    cmocka_unit_test(test_always_inside),
+		cmocka_unit_test(test_integer),    cmocka_unit_test(test_fit),
+		cmocka_unit_test(test_one_to_one), cmocka_unit_test(test_always_inside),
 		cmocka_unit_test(test_filter),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,8 +125,7 @@ static void test_a_storm(void **state)
 		run_ms(&rig, 3000);
 		assert_told(&rig, width, height);
 		assert_true(rig.told >= 3);
-		assert_true(rig.told <=
-			    RESIZE_BURST + 1 + (rig.now_ns - begin) / RESIZE_REFILL_NS);
+		assert_true(rig.told <= RESIZE_BURST + 1 + (rig.now_ns - begin) / RESIZE_REFILL_NS);
 		assert_true(rig.told <= 15);
 	}
 }
