@@ -2,7 +2,6 @@
 #include "display/client_impl.h"
 
 #include <errno.h>
-#include <pixman.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +23,7 @@ struct display_update {
 
 #define MAX_CURSOR_SIDE 512
 
-static int refuse(sd_bus_error *error, const char *why)
+int client_refuse(sd_bus_error *error, const char *why)
 {
 	log_limited(LOG_WARN, "refused a picture: %s", why);
 	return sd_bus_error_set(error, DISPLAY_ERROR_INVALID, why);
@@ -51,7 +50,7 @@ void client_listener_forget_updates(struct client_listener *listener)
 	}
 }
 
-static int tell_update(struct client_listener *listener, sd_bus_message *call,
+int client_tell_update(struct client_listener *listener, sd_bus_message *call,
 		       const struct rect *rect)
 {
 	struct display_update *update = calloc(1, sizeof(*update));
@@ -67,7 +66,7 @@ static int tell_update(struct client_listener *listener, sd_bus_message *call,
 }
 
 /* memory: one reference, taken over. */
-static void tell_scanout(struct client_listener *listener, struct memory *memory,
+void client_tell_scanout(struct client_listener *listener, struct memory *memory,
 			 const struct frame *shape)
 {
 	struct frame frame = *shape;
@@ -83,12 +82,12 @@ static int scanout_fd(struct client_listener *listener, sd_bus_message *call, in
 		      enum memory_kind kind, const struct frame *shape, sd_bus_error *error)
 {
 	if (shape->format == NULL) {
-		return refuse(error, "unknown pixel format");
+		return client_refuse(error, "unknown pixel format");
 	}
 	int64_t size = fd_size(lent);
 	if (size <= 0 || !frame_fits(shape->width, shape->height, shape->stride, shape->offset,
 				     (uint64_t)size)) {
-		return refuse(error, "the picture does not fit its memory");
+		return client_refuse(error, "the picture does not fit its memory");
 	}
 	int fd = fd_dup(lent);
 	if (fd < 0) {
@@ -102,7 +101,7 @@ static int scanout_fd(struct client_listener *listener, sd_bus_message *call, in
 	/* From now on the source is not ours to draw into. */
 	memory_unref(listener->copy);
 	listener->copy = NULL;
-	tell_scanout(listener, memory, shape);
+	client_tell_scanout(listener, memory, shape);
 	return sd_bus_reply_method_return(call, "");
 }
 
@@ -127,11 +126,11 @@ static int scanout_dmabuf(struct client_listener *listener, sd_bus_message *call
 			  sd_bus_error *error)
 {
 	if (modifier != DISPLAY_MODIFIER_LINEAR && modifier != DISPLAY_MODIFIER_INVALID) {
-		return refuse(error, "only linear dma-bufs are shown");
+		return client_refuse(error, "only linear dma-bufs are shown");
 	}
 	if (y0_top) {
 		/* QEMU's word for a texture whose first row is the bottom one. */
-		return refuse(error, "a picture stored upside down");
+		return client_refuse(error, "a picture stored upside down");
 	}
 	return scanout_fd(listener, call, fd, memory_kind_of_fd(fd), shape, error);
 }
@@ -200,7 +199,8 @@ static int on_scanout_dmabuf2(sd_bus_message *call, void *data, sd_bus_error *er
 		return r;
 	}
 	if (planes != 1 || !rect_inside(&rect, backing_width, backing_height)) {
-		return refuse(error, "a picture outside of its buffer, or of several planes");
+		return client_refuse(error,
+				     "a picture outside of its buffer, or of several planes");
 	}
 	shape.offset = offset;
 	shape.format = format_from_fourcc(fourcc);
@@ -208,7 +208,7 @@ static int on_scanout_dmabuf2(sd_bus_message *call, void *data, sd_bus_error *er
 	return scanout_dmabuf(data, call, fd, &shape, modifier, y0_top, error);
 }
 
-static bool read_rect(sd_bus_message *call, struct rect *rect, int *r)
+bool client_read_rect(sd_bus_message *call, struct rect *rect, int *r)
 {
 	int32_t x;
 	int32_t y;
@@ -227,162 +227,15 @@ static int on_update_fd(sd_bus_message *call, void *data, sd_bus_error *error)
 	struct client_listener *listener = data;
 	struct rect rect;
 	int r;
-	bool sane = read_rect(call, &rect, &r);
+	bool sane = client_read_rect(call, &rect, &r);
 	if (r < 0) {
 		return r;
 	}
 	if (!sane || !listener->has_source ||
 	    !rect_inside(&rect, listener->source.width, listener->source.height)) {
-		return refuse(error, "an update outside of the picture");
+		return client_refuse(error, "an update outside of the picture");
 	}
-	return tell_update(listener, call, &rect);
-}
-
-/* Pixels in a message. */
-struct bytes {
-	const void *data;
-	size_t size;
-	uint32_t stride;
-	uint32_t pixman; /* their format */
-};
-
-static int read_bytes(sd_bus_message *call, struct bytes *bytes)
-{
-	int r = sd_bus_message_read(call, "uu", &bytes->stride, &bytes->pixman);
-	return r < 0 ? r : sd_bus_message_read_array(call, 'y', &bytes->data, &bytes->size);
-}
-
-/*
- * What the picture that stands for them here has. Ours have 32 bits; QEMU's ramfb and some of its
- * display devices have 16 or 24, which are converted. NULL: neither.
- */
-static const struct format *format_here(uint32_t pixman)
-{
-	const struct format *format = format_from_pixman(pixman);
-	unsigned bits = PIXMAN_FORMAT_BPP(pixman);
-	bool convertible = (bits == 16 || bits == 24) &&
-			   pixman_format_supported_source((pixman_format_code_t)pixman);
-	return format == NULL && convertible ? format_from_pixman(PIXMAN_x8r8g8b8) : format;
-}
-
-/* The bytes hold a width x height picture. */
-static bool bytes_suffice(const struct bytes *bytes, uint32_t width, uint32_t height)
-{
-	uint64_t row = (uint64_t)width * PIXMAN_FORMAT_BPP(bytes->pixman) / 8;
-	if (format_from_pixman(bytes->pixman) != NULL) {
-		return frame_fits(width, height, bytes->stride, 0, bytes->size);
-	}
-	return width > 0 && height > 0 && width <= INT16_MAX && height <= INT16_MAX &&
-	       bytes->stride % 4 == 0 && bytes->stride <= INT32_MAX && row <= bytes->stride &&
-	       (uint64_t)bytes->stride * height <= bytes->size;
-}
-
-static bool convert(const struct frame *part, void *to, const struct bytes *bytes)
-{
-	int width = (int)part->width;
-	int height = (int)part->height;
-	pixman_image_t *from = pixman_image_create_bits_no_clear(
-		(pixman_format_code_t)bytes->pixman, width, height, (uint32_t *)bytes->data,
-		(int)bytes->stride);
-	pixman_image_t *into = pixman_image_create_bits_no_clear(PIXMAN_x8r8g8b8, width, height, to,
-								 (int)part->stride);
-	bool right = from != NULL && into != NULL;
-	if (right) {
-		pixman_image_composite32(PIXMAN_OP_SRC, from, NULL, into, 0, 0, 0, 0, 0, 0, width,
-					 height);
-		counter_add(COUNTER_CPU_COPIED_BYTES,
-			    (uint64_t)part->width * part->height * FORMAT_PIXEL_BYTES);
-	}
-	if (from != NULL) {
-		pixman_image_unref(from);
-	}
-	if (into != NULL) {
-		pixman_image_unref(into);
-	}
-	return right;
-}
-
-/* The bytes into the picture that stands for them here. */
-static bool draw(struct client_listener *listener, const struct rect *rect,
-		 const struct bytes *bytes)
-{
-	struct frame part = frame_crop(&listener->source, rect);
-	char *to = (char *)listener->copy->mapping + part.offset;
-	if (format_from_pixman(bytes->pixman) == NULL) {
-		return convert(&part, to, bytes);
-	}
-	for (uint32_t y = 0; y < rect->height; y++) {
-		counter_copy_pixels(to + (uint64_t)y * part.stride,
-				    (const char *)bytes->data + (uint64_t)y * bytes->stride,
-				    (size_t)rect->width * FORMAT_PIXEL_BYTES);
-	}
-	return true;
-}
-
-/* A memory of our own for the picture, as long as it has this shape. */
-static int keep_copy(struct client_listener *listener, const struct frame *shape)
-{
-	const struct frame *source = &listener->source;
-	if (listener->copy != NULL && listener->has_source && source->width == shape->width &&
-	    source->height == shape->height && source->format == shape->format) {
-		return 0;
-	}
-	memory_unref(listener->copy);
-	listener->copy =
-		memory_create_shm("hesper-view-copy", (uint64_t)shape->stride * shape->height);
-	if (listener->copy == NULL) {
-		listener->has_source = false;
-		return -ENOMEM;
-	}
-	tell_scanout(listener, memory_ref(listener->copy), shape);
-	return 0;
-}
-
-static int on_scanout(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client_listener *listener = data;
-	struct frame shape = {0};
-	struct bytes bytes;
-	int r = sd_bus_message_read(call, "uu", &shape.width, &shape.height);
-	if (r >= 0) {
-		r = read_bytes(call, &bytes);
-	}
-	if (r < 0) {
-		return r;
-	}
-	shape.format = format_here(bytes.pixman);
-	if (shape.format == NULL || !bytes_suffice(&bytes, shape.width, shape.height)) {
-		return refuse(error, "a picture with too few bytes, or of an unknown format");
-	}
-	shape.stride = shape.width * FORMAT_PIXEL_BYTES;
-	r = keep_copy(listener, &shape);
-	struct rect whole = {0, 0, shape.width, shape.height};
-	if (r >= 0 && !draw(listener, &whole, &bytes)) {
-		r = -ENOMEM;
-	}
-	return r < 0 ? r : tell_update(listener, call, &whole);
-}
-
-static int on_update(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client_listener *listener = data;
-	struct rect rect;
-	struct bytes bytes;
-	int r;
-	bool sane = read_rect(call, &rect, &r);
-	if (r >= 0) {
-		r = read_bytes(call, &bytes);
-	}
-	if (r < 0) {
-		return r;
-	}
-	if (!sane || listener->copy == NULL || !listener->has_source ||
-	    !rect_inside(&rect, listener->source.width, listener->source.height) ||
-	    !bytes_suffice(&bytes, rect.width, rect.height) ||
-	    listener->source.format != format_here(bytes.pixman)) {
-		return refuse(error, "an update that does not match the picture");
-	}
-	return draw(listener, &rect, &bytes) ? tell_update(listener, call, &rect) : -ENOMEM;
+	return client_tell_update(listener, call, &rect);
 }
 
 static int on_disable(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -429,7 +282,7 @@ static int on_cursor_define(sd_bus_message *call, void *data, sd_bus_error *erro
 	}
 	if (width <= 0 || height <= 0 || width > MAX_CURSOR_SIDE || height > MAX_CURSOR_SIDE ||
 	    size < (size_t)width * (size_t)height * 4) {
-		return refuse(error, "a cursor of a bad size");
+		return client_refuse(error, "a cursor of a bad size");
 	}
 	struct display_client *client = listener->client;
 	client->callbacks->cursor_define(client->data, listener->console->info.id, (uint32_t)width,
@@ -450,8 +303,8 @@ static int get_interfaces(sd_bus *bus, const char *path, const char *interface,
 
 static const sd_bus_vtable listener_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	METHOD("Scanout", "uuuuay", on_scanout),
-	METHOD("Update", "iiiiuuay", on_update),
+	METHOD("Scanout", "uuuuay", client_on_scanout),
+	METHOD("Update", "iiiiuuay", client_on_update),
 	METHOD("ScanoutDMABUF", "huuuutb", on_scanout_dmabuf),
 	METHOD("UpdateDMABUF", "iiii", on_update_fd),
 	METHOD("Disable", "", on_disable),

@@ -33,6 +33,8 @@
  */
 #define DISPLAY_HESPER "org.hesper.Display1.Console"
 
+#define DISPLAY_PROPERTIES "org.freedesktop.DBus.Properties"
+
 #define DISPLAY_ERROR_FAILED "org.qemu.Display1.Error.Failed"
 #define DISPLAY_ERROR_INVALID "org.qemu.Display1.Error.Invalid"
 
