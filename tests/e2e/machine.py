@@ -2,7 +2,7 @@
 """A machine for tests: hesperd, stock QEMU with the demo guest, viewers. All of it real.
 
 Environment, set by meson: HESPERD, HESPER_VIEW, HESPER_GUEST (the folder of guest/build; made when
-it is not set). HESPER_ARTEFACTS: where pictures are kept.
+it is not set), HESPER_GUEST_DESKTOP. HESPER_ARTEFACTS: where pictures are kept.
 """
 
 import json
@@ -33,12 +33,13 @@ def program(variable):
     return path
 
 
-def guest_image():
-    path = os.environ.get("HESPER_GUEST")
+def guest_image(desktop=False):
+    path = os.environ.get("HESPER_GUEST_DESKTOP" if desktop else "HESPER_GUEST")
     if path:
         return path
     build = os.path.join(HERE, "..", "..", "guest", "build")
-    return subprocess.run([build], check=True, stdout=subprocess.PIPE,
+    command = [build, "--desktop"] if desktop else [build]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE,
                           text=True).stdout.splitlines()[-1]
 
 
@@ -132,10 +133,10 @@ class Viewer:
 
 class Machine:
     """devices: "vhost-user-test-device-pci" or "vhost-user-input-pci" for the input devices, or
-    None for a machine without."""
+    None for a machine without. desktop: the guest image with a Wayland session."""
 
     def __init__(self, *options, window_mib=1024, memory="1G", env=None, preload=None, append="",
-                 size="1280x800", start=True, devices=None):
+                 size="1280x800", start=True, devices=None, desktop=False):
         self.dir = tempfile.mkdtemp(prefix="hesper-e2e-")
         self.viewers = []
         self.guest = None
@@ -143,7 +144,7 @@ class Machine:
         if devices:
             options = (*options, f"--input={self.dir}")
         self._start_daemon(options, window_mib, size, env or {}, preload)
-        self._start_qemu(memory, append, devices)
+        self._start_qemu(guest_image(desktop), memory, append, devices)
         if start:
             self.wait_guest()
 
@@ -176,8 +177,7 @@ class Machine:
                           "-device", f"{kind},id={name}-device,chardev={name}{properties}"]
         return arguments
 
-    def _start_qemu(self, memory, append, devices):
-        image = guest_image()
+    def _start_qemu(self, image, memory, append, devices):
         with open(f"{image}/manifest.json") as file:
             parameters = json.load(file)["append"]
         self.qemu_log = open(self.path("qemu.log"), "wb")
