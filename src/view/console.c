@@ -9,6 +9,14 @@
 /* When a display takes nothing: again so soon, while a picture is waited with, and later on. */
 #define RETRY_NS CLOCK_NS_PER_MS
 
+static void take_up(struct console *console)
+{
+	console->dirty = false;
+	console->stalled = false;
+	console->busy_since_ns = 0;
+	console->retry_ns = 0;
+}
+
 bool console_open(struct console *console)
 {
 	struct presenter *presenter = console->shared->presenter;
@@ -17,8 +25,7 @@ bool console_open(struct console *console)
 		return false;
 	}
 	log_debug("console %u (%s): shown", console->id, console->info.label);
-	console->stalled = false;
-	console->retry_ns = 0;
+	take_up(console);
 	view_bus_listen(console->shared->bus, console->id, true);
 	return true;
 }
@@ -144,10 +151,14 @@ static enum screen_result draw(struct console *console, uint64_t timeout_ns)
 	return screen->ops->blank != NULL ? screen->ops->blank(screen, timeout_ns) : SCREEN_SKIPPED;
 }
 
+/* Measured from the first try on: each new picture is younger than that. */
 static void wait_longer(struct console *console)
 {
 	uint64_t now = clock_now_ns();
-	if (console->waiting && now - console->arrived_ns >= CONSOLE_PATIENCE_NS) {
+	if (console->busy_since_ns == 0) {
+		console->busy_since_ns = now;
+	}
+	if (now - console->busy_since_ns >= CONSOLE_PATIENCE_NS) {
 		leave_out(console);
 		console->dirty = true;
 		console->stalled = true;
@@ -169,15 +180,13 @@ enum console_drawn console_draw(struct console *console, uint64_t timeout_ns, ui
 		return CONSOLE_NOTHING;
 	case SCREEN_SKIPPED:
 		leave_out(console);
-		console->dirty = false;
+		take_up(console);
 		return CONSOLE_NOTHING;
 	case SCREEN_FAILED:
 		leave_out(console);
 		return CONSOLE_FAILED;
 	}
-	console->dirty = false;
-	console->stalled = false;
-	console->retry_ns = 0;
+	take_up(console);
 	if (!fresh) {
 		return CONSOLE_REDRAWN;
 	}

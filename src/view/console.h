@@ -37,7 +37,8 @@ struct console {
 	struct view_update *update;
 	uint64_t arrived_ns;
 	bool dirty;  /* what is shown must be drawn again */
-	bool stalled; /* its display takes no pictures */
+	uint64_t busy_since_ns; /* its display takes no picture; 0: it does */
+	bool stalled; /* and that for too long */
 	uint64_t retry_ns; /* not to be drawn before */
 
 	struct frame shown; /* the newest one, with a reference; memory NULL: nothing is shown */
