@@ -33,7 +33,10 @@ b0:VOLUMEUP ae:VOLUMEDOWN ec:MAIL a1:CALC eb:COMPUTER e5:SEARCH b2:HOMEPAGE ea:B
 e9:FORWARD e8:STOP e7:REFRESH e6:BOOKMARKS de:POWER df:SLEEP e3:WAKEUP
 """.split()]
 BUTTONS = {0: "BTN_LEFT", 1: "BTN_MIDDLE", 2: "BTN_RIGHT", 5: "BTN_SIDE", 6: "BTN_EXTRA"}
+# Two monitors side by side; the pointer's range is over both.
 WIDTH, HEIGHT = 1280, 800
+SIDE_WIDTH, SIDE_HEIGHT = 640, 480
+RANGE_X, RANGE_Y = 32768 / (WIDTH + SIDE_WIDTH), 32768 / HEIGHT
 
 
 class Events:
@@ -98,8 +101,7 @@ class Events:
 
 def at(x, y):
     """The tablet's events for a pixel."""
-    return (f"ABS_X {int((x + 0.5) * 32768 / WIDTH)}, "
-            f"ABS_Y {int((y + 0.5) * 32768 / HEIGHT)}")
+    return f"ABS_X {int((x + 0.5) * RANGE_X)}, ABS_Y {int((y + 0.5) * RANGE_Y)}"
 
 
 def test_devices():
@@ -185,7 +187,7 @@ def test_positions():
             events.expect("tablet " + ", ".join(parts))
             value = int(parts[0].split()[1])
             # As user space scales it (libinput, X): the very pixel.
-            assert value * WIDTH // 32768 == x
+            assert value * (WIDTH + SIDE_WIDTH) // 32768 == x
             last = (x, y)
         for wrong in ((WIDTH, 0), (0, HEIGHT), (2**32 - 1, 5)):
             try:
@@ -194,6 +196,11 @@ def test_positions():
                 pass
             else:
                 raise AssertionError(f"{wrong} was taken")
+        # The other monitor is to the right.
+        side = Console(Peer(machine.path("display")), 1)
+        for x, y in ((0, 0), (5, 7), (SIDE_WIDTH - 1, SIDE_HEIGHT - 1)):
+            side.move_to(x, y)
+            events.expect(f"tablet {at(WIDTH + x, y)}")
         events.nothing()
 
 
@@ -243,17 +250,17 @@ def test_ten_fingers():
     with Events() as events:
         for slot in range(10):
             console.touch(0, slot, 100.0 * slot + 0.25, 50.0 * slot + 0.5)
-        slots(events.until(f"touch ABS_MT_POSITION_Y {int(450.5 * 32768 / HEIGHT)}"), state)
+        slots(events.until(f"touch ABS_MT_POSITION_Y {int(450.5 * RANGE_Y)}"), state)
         assert state["BTN_TOUCH"] == 1
         ids = [state[slot]["ABS_MT_TRACKING_ID"] for slot in range(10)]
         assert len(set(ids)) == 10 and min(ids) >= 0, ids
         for slot in range(10):
-            assert state[slot]["ABS_MT_POSITION_X"] == int((100 * slot + 0.25) * 32768 / WIDTH)
+            assert state[slot]["ABS_MT_POSITION_X"] == int((100 * slot + 0.25) * RANGE_X)
             console.touch(1, slot, 1000.0 - 100 * slot, 700.0 - 50 * slot)
-        slots(events.until(f"touch ABS_MT_POSITION_Y {int(250.0 * 32768 / HEIGHT)}"), state)
+        slots(events.until(f"touch ABS_MT_POSITION_Y {int(250.0 * RANGE_Y)}"), state)
         for slot in range(10):
-            assert state[slot]["ABS_MT_POSITION_X"] == int((1000 - 100 * slot) * 32768 / WIDTH)
-            assert state[slot]["ABS_MT_POSITION_Y"] == int((700 - 50 * slot) * 32768 / HEIGHT)
+            assert state[slot]["ABS_MT_POSITION_X"] == int((1000 - 100 * slot) * RANGE_X)
+            assert state[slot]["ABS_MT_POSITION_Y"] == int((700 - 50 * slot) * RANGE_Y)
             assert state[slot]["ABS_MT_TRACKING_ID"] == ids[slot], "a finger that moves is the same"
         # The first finger is also what a client without multitouch sees.
         assert state["ABS_X"] == state[0]["ABS_MT_POSITION_X"]
@@ -281,7 +288,7 @@ def test_flood():
         console.button(0, False)
         seen = events.until("tablet BTN_LEFT 0")
         moves = [e for e in seen if "ABS_X" in e]
-        assert moves[-1] == f"tablet ABS_X {int((2999 % 1000 + 0.5) * 32768 / WIDTH)}", moves[-3:]
+        assert moves[-1] == f"tablet ABS_X {int((2999 % 1000 + 0.5) * RANGE_X)}", moves[-3:]
         print(f"# {len(moves)} of 3000 moves were told one by one")
 
 
@@ -433,7 +440,8 @@ def test_reboot():
 
 def main():
     global machine, console
-    with Machine(devices=sys.argv[1], size=f"{WIDTH}x{HEIGHT}") as machine:
+    outputs = f"--outputs={WIDTH}x{HEIGHT},{SIDE_WIDTH}x{SIDE_HEIGHT}"
+    with Machine(outputs, devices=sys.argv[1]) as machine:
         console = Console(Peer(machine.path("display")))
         return run_tests([
             test_devices,
