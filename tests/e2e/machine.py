@@ -136,7 +136,8 @@ class Machine:
     None for a machine without. desktop: the guest image with a Wayland session."""
 
     def __init__(self, *options, window_mib=1024, memory="1G", env=None, preload=None, append="",
-                 size="1280x800", start=True, devices=None, desktop=False):
+                 size="1280x800", start=True,
+                 devices="vhost-user-test-device-pci", desktop=False):
         self.dir = tempfile.mkdtemp(prefix="hesper-e2e-")
         self.viewers = []
         self.guest = None
