@@ -294,6 +294,9 @@ static int start(struct hesperd *d)
 		.disconnected = handle_disconnected,
 		.data = d,
 	};
+	gpu.pages = o->guest_pages == HESPERD_GUEST_PAGES_REFUSE ? GPU_PAGES_REFUSE
+		    : d->memory.host_memory                      ? GPU_PAGES_LIST
+								 : GPU_PAGES_DMA_BUF;
 	memcpy(gpu.outputs, o->outputs.list, sizeof(gpu.outputs));
 	for (unsigned i = 0; i < o->outputs.count; i++) {
 		display.output_names[i] = o->outputs.list[i].name;

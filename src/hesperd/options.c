@@ -68,6 +68,9 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		 "rate at which the guest draws, such as 59.94, where --outputs has none", 1, 1000},
 		{"memory", 0, OPTION_CHOICE, &o->memory, "auto|dma-buf|host-memory",
 		 "how frames are shared; auto asks the Vulkan driver"},
+		{"guest-pages", 0, OPTION_CHOICE, &o->guest_pages, "share|refuse",
+		 "whether the guest's Vulkan may import buffers that are pages of its RAM; where "
+		 "the host shares memory by host-memory, the renderer then sees all of that RAM"},
 		{"render", 0, OPTION_CHOICE, &o->render, "venus|none",
 		 "renderer of guest contexts; none draws nothing, for tests"},
 		{"window-size", 0, OPTION_UINT, &o->window_mib, "MIB",

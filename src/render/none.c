@@ -50,6 +50,7 @@ static void none_execute(void *state, struct render_request *request)
 		return;
 	case RENDER_OP_CONTEXT_CREATE:
 	case RENDER_OP_CONTEXT_DESTROY:
+	case RENDER_OP_RESOURCE_IMPORT:
 	case RENDER_OP_RESOURCE_UNREF:
 	case RENDER_OP_ATTACH:
 	case RENDER_OP_DETACH:

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/fd.h"
 #include "util/log.h"
 
 struct render {
@@ -52,6 +53,8 @@ static void free_request(struct render_request *request)
 		free(request->submit.commands);
 	} else if (request->op == RENDER_OP_BLOB_CREATE) {
 		memory_unref(request->blob.memory);
+	} else if (request->op == RENDER_OP_RESOURCE_IMPORT) {
+		fd_close(&request->import.fd);
 	}
 	free(request);
 }
@@ -166,6 +169,22 @@ static void post_resource_request(struct render *render, enum render_op op, uint
 		request->resource = resource;
 		post_request(request);
 	}
+}
+
+void render_resource_import(struct render *render, uint32_t resource, enum render_memory kind,
+			    int fd, uint64_t size)
+{
+	struct render_request *request =
+		make_request(render, RENDER_OP_RESOURCE_IMPORT, 0, NULL, NULL);
+	if (request == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	request->resource = resource;
+	request->import.kind = kind;
+	request->import.fd = fd;
+	request->import.size = size;
+	post_request(request);
 }
 
 void render_resource_unref(struct render *render, uint32_t resource)

@@ -13,6 +13,7 @@ enum render_op {
 	RENDER_OP_CONTEXT_CREATE,
 	RENDER_OP_CONTEXT_DESTROY,
 	RENDER_OP_BLOB_CREATE,
+	RENDER_OP_RESOURCE_IMPORT,
 	RENDER_OP_RESOURCE_UNREF,
 	RENDER_OP_ATTACH,
 	RENDER_OP_DETACH,
@@ -37,6 +38,11 @@ struct render_request {
 			struct memory *memory; /* result */
 			uint32_t map_info; /* result */
 		} blob;
+		struct {
+			enum render_memory kind;
+			int fd; /* -1 once taken */
+			uint64_t size;
+		} import;
 		struct render_submit submit;
 	};
 	int status; /* result */

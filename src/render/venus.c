@@ -216,6 +216,29 @@ static int create_blob(struct venus *venus, struct render_request *request)
 	return error;
 }
 
+/* The library takes the fd, but for arguments that it refuses. */
+static int import_resource(struct render_request *request)
+{
+	const struct virgl_renderer_resource_import_blob_args args = {
+		.res_handle = request->resource,
+		.blob_mem = VIRGL_RENDERER_BLOB_MEM_HOST3D,
+		.fd_type = request->import.kind == RENDER_MEMORY_DMA_BUF
+				   ? VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF
+				   : VIRGL_RENDERER_BLOB_FD_TYPE_SHM,
+		.fd = request->import.fd,
+		.size = request->import.size,
+	};
+	int error = virgl_renderer_resource_import_blob(&args);
+	if (error != -EINVAL) {
+		request->import.fd = -1;
+	}
+	if (error != 0) {
+		log_limited(LOG_WARN, "resource %u: the renderer does not take its pages",
+			    request->resource);
+	}
+	return error;
+}
+
 static int submit(struct venus *venus, const struct render_request *request)
 {
 	const struct render_submit *args = &request->submit;
@@ -255,6 +278,9 @@ static void venus_execute(void *state, struct render_request *request)
 		return;
 	case RENDER_OP_BLOB_CREATE:
 		request->status = create_blob(venus, request);
+		return;
+	case RENDER_OP_RESOURCE_IMPORT:
+		request->status = import_resource(request);
 		return;
 	case RENDER_OP_RESOURCE_UNREF:
 		virgl_renderer_resource_unref(request->resource);
