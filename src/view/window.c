@@ -76,6 +76,18 @@ static void first_size(struct window *window, uint32_t width, uint32_t height)
 	}
 }
 
+/* The monitor of a guest that draws so many pixels into the window. */
+static struct display_monitor monitor_for(const struct window *window, uint32_t width,
+					  uint32_t height)
+{
+	const struct view_options *options = window->windows->options;
+	struct display_monitor monitor = monitor_of(window->sdl, width, height);
+	if (options->refresh_mhz != 0) {
+		monitor.refresh_mhz = options->refresh_mhz;
+	}
+	return monitor;
+}
+
 void window_appear(struct window *window, uint32_t width, uint32_t height)
 {
 	const struct view_options *options = window->windows->options;
@@ -96,7 +108,7 @@ void window_appear(struct window *window, uint32_t width, uint32_t height)
 	if (options->full_screen) {
 		SDL_SetWindowFullscreen(window->sdl, true);
 	}
-	struct display_monitor monitor = monitor_of(window->sdl, width, height);
+	struct display_monitor monitor = monitor_for(window, width, height);
 	if (window->tells) {
 		monitor = (struct display_monitor){.width = width, .height = height};
 	}
@@ -119,7 +131,7 @@ void window_changed(struct window *window)
 		height = window->fitted_to_height;
 	}
 	if (width != 0) {
-		struct display_monitor monitor = monitor_of(window->sdl, width, height);
+		struct display_monitor monitor = monitor_for(window, width, height);
 		resize_want(&window->resize, &monitor, clock_now_ns());
 	}
 }
@@ -137,7 +149,7 @@ void window_picture_size(struct window *window, uint32_t width, uint32_t height)
 		if ((SDL_GetWindowFlags(window->sdl) & filled) == 0) {
 			window_fit(window, width, height);
 		}
-		struct display_monitor monitor = monitor_of(window->sdl, width, height);
+		struct display_monitor monitor = monitor_for(window, width, height);
 		resize_accept(&window->resize, &monitor);
 	}
 	window_title(window);

@@ -30,7 +30,7 @@ struct fake {
 	bool free_again[MAX_BUFFERS];
 	uint32_t number; /* of the next picture */
 	unsigned listeners;
-	struct display_monitor monitor; /* that a viewer asked for last, for any head */
+	struct display_monitor monitors[DISPLAY_MAX_HEADS]; /* that a viewer asked for last */
 };
 
 static struct {
@@ -187,7 +187,7 @@ static void on_signal(uv_signal_t *handle, int number)
 static void on_monitor(void *data, unsigned head, const struct display_monitor *monitor)
 {
 	struct fake *fake = data;
-	fake->monitor = *monitor;
+	fake->monitors[head] = *monitor;
 }
 
 static const struct display_server_callbacks callbacks = {.monitor = on_monitor,
@@ -243,6 +243,22 @@ static int serve(struct fake *fake)
 	return 0;
 }
 
+static void say(const struct fake *fake)
+{
+	printf("{\"pictures\": %u, \"sent\": %llu, \"dropped\": %llu, \"copied\": %llu, "
+	       "\"monitors\": [",
+	       fake->number, (unsigned long long)counter_read(COUNTER_FRAMES_SENT),
+	       (unsigned long long)counter_read(COUNTER_FRAMES_DROPPED),
+	       (unsigned long long)counter_read(COUNTER_CPU_COPIED_BYTES));
+	for (uint32_t head = 0; head < options.heads; head++) {
+		const struct display_monitor *monitor = &fake->monitors[head];
+		printf("%s[%u, %u, %u, %u, %u]", head == 0 ? "" : ", ", monitor->width,
+		       monitor->height, monitor->width_mm, monitor->height_mm,
+		       monitor->refresh_mhz);
+	}
+	printf("]}\n");
+}
+
 int main(int argc, char **argv)
 {
 	static struct fake fake;
@@ -272,13 +288,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < options.buffers; i++) {
 		memory_unref(fake.memory[i]);
 	}
-	printf("{\"pictures\": %u, \"sent\": %llu, \"dropped\": %llu, \"copied\": %llu, "
-	       "\"monitor\": [%u, %u, %u, %u, %u]}\n",
-	       fake.number, (unsigned long long)counter_read(COUNTER_FRAMES_SENT),
-	       (unsigned long long)counter_read(COUNTER_FRAMES_DROPPED),
-	       (unsigned long long)counter_read(COUNTER_CPU_COPIED_BYTES), fake.monitor.width,
-	       fake.monitor.height, fake.monitor.width_mm, fake.monitor.height_mm,
-	       fake.monitor.refresh_mhz);
+	say(&fake);
 	unlink(options.socket);
 	return uv_loop_close(&fake.loop) == 0 ? 0 : 1;
 }

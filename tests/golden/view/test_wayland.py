@@ -40,8 +40,8 @@ class Wayland(ViewCase):
                 self.assertEqual(len(summary["consoles"]), 2)
                 for console in summary["consoles"]:
                     self.assertGreater(console["frames_presented"], 10)
-                monitor = json.loads(server.stdout.read())["monitor"]
-                self.assertEqual(monitor, [640, 480, width_mm, height_mm, 60000])
+                monitor = [640, 480, width_mm, height_mm, 60000]
+                self.assertEqual(json.loads(server.stdout.read())["monitors"], 2 * [monitor])
 
 
 if __name__ == "__main__":

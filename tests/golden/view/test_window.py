@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from png import read_png, read_ppm
@@ -23,7 +24,7 @@ class Window(ViewCase):
         # The server chooses a free display number and tells it.
         told, tell = os.pipe()
         self.xvfb = self.start("Xvfb", "-displayfd", tell, "-screen", 0,
-                               f"{SCREEN[0]}x{SCREEN[1]}x24", "-nolisten", "tcp",
+                               f"{SCREEN[0]}x{SCREEN[1]}x24", "-nolisten", "tcp", "-noreset",
                                pass_fds=[tell], stderr=subprocess.DEVNULL)
         os.close(tell)
         with os.fdopen(told) as file:
@@ -164,7 +165,7 @@ class Window(ViewCase):
         self.assertEqual(view.wait(20), 0)
         server.terminate()
         self.assertEqual(server.wait(20), 0)
-        self.assertEqual(json.loads(server.stdout.read())["monitor"], [0, 0, 0, 0, 0])
+        self.assertEqual(json.loads(server.stdout.read())["monitors"][0], [0, 0, 0, 0, 0])
         self.assertEqual([c["console"] for c in self.summary()["consoles"]], [0, 1])
 
     def test_full_screen(self):
@@ -254,6 +255,28 @@ class Window(ViewCase):
         except AssertionError:
             return False
         return True
+
+    def test_guest_is_told_of_its_monitor(self):
+        """The window's pixels, at 96 dots per inch, and the rate that is asked for."""
+        self.server = self.fake("--size", "320x200")
+        view = self.view("--refresh", "29.97", "--summary", self.summary_path)
+        self.until(lambda: self.window() is not None)
+        # 0.1 s of rest, then the answer of a server that takes no time.
+        subprocess.run([os.environ["FAKE_USER"], "resize", self.window()[0], "480", "384"],
+                       env=self.env, check=True, timeout=20)
+        self.until(lambda: self.window()[3:] == (480, 384))
+        time.sleep(0.5)
+        self.end(view)
+        self.assertEqual(self.fake_says["monitors"], [[480, 384, 127, 102, 29970]])
+
+    def test_no_resize(self):
+        self.server = self.fake("--size", "320x200")
+        view = self.view("--no-resize", "--size", "640x400", "--summary", self.summary_path)
+        self.until(lambda: self.window() is not None)
+        self.assertEqual(self.window()[3:], (640, 400))
+        time.sleep(0.5)
+        self.end(view)
+        self.assertEqual(self.fake_says["monitors"], [[0, 0, 0, 0, 0]])
 
     def test_close(self):
         """Closing the window ends the viewer well, and the server goes on."""
