@@ -235,6 +235,7 @@ static void start_viewer(struct demo *demo)
 {
 	char title[64];
 	char at[16];
+	char refresh[16];
 	const char *argv[24];
 	size_t count = 0;
 	/* Early enough to be reached when frames are dropped, late enough to be in mid-spin. */
@@ -249,6 +250,10 @@ static void start_viewer(struct demo *demo)
 	argv[count++] = at;
 	argv[count++] = "--summary";
 	argv[count++] = demo->view_summary;
+	/* Not the host monitor's: it was asked for. */
+	snprintf(refresh, sizeof(refresh), "%u", demo->options.refresh);
+	argv[count++] = "--refresh";
+	argv[count++] = refresh;
 	argv[count++] = "--status-fd";
 	argv[count++] = "3";
 	argv[count++] = "--title";
