@@ -181,8 +181,7 @@ int pages_adopt(struct backing *backing, int fd, VkDeviceSize size, VkDeviceSize
 	struct list list;
 	size_t map_size;
 	int error = list_open(fd, &list);
-	if (error == 0 &&
-	    (!backing_round(size, alignment, &map_size) || size > list.head.size)) {
+	if (error == 0 && (!backing_round(size, alignment, &map_size) || size > list.head.size)) {
 		error = -EINVAL;
 	}
 	if (error == 0) {

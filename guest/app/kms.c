@@ -93,9 +93,9 @@ static void add_screen(struct kms *kms, const drmModeRes *res, const drmModeConn
 		if (mode < 0) {
 			return;
 		}
-		fprintf(stderr, "%s: the screen has no mode %ux%u, using %ux%u\n",
-			kms->report->app, opts->width, opts->height,
-			connector->modes[mode].hdisplay, connector->modes[mode].vdisplay);
+		fprintf(stderr, "%s: the screen has no mode %ux%u, using %ux%u\n", kms->report->app,
+			opts->width, opts->height, connector->modes[mode].hdisplay,
+			connector->modes[mode].vdisplay);
 	}
 	*screen = (struct kms_screen){
 		.connector = connector->connector_id,
@@ -197,8 +197,8 @@ static int open_first_card(struct kms *kms, bool keep)
 static int open_uevents(void)
 {
 	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-			NETLINK_KOBJECT_UEVENT);
+	int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
 
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		close(fd);
@@ -256,7 +256,8 @@ bool kms_changed(struct kms *kms)
 	}
 	for (unsigned i = 0; i < now.num_screens; i++) {
 		if (now.screens[i].connector != kms->screens[i].connector ||
-		    memcmp(&now.screens[i].mode, &kms->screens[i].mode, sizeof(now.screens[i].mode))) {
+		    memcmp(&now.screens[i].mode, &kms->screens[i].mode,
+			   sizeof(now.screens[i].mode))) {
 			return true;
 		}
 	}

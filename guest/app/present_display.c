@@ -135,8 +135,9 @@ static int acquire_display(struct display *display)
 	PFN_vkAcquireDrmDisplayEXT acquire = (PFN_vkAcquireDrmDisplayEXT)vkGetInstanceProcAddr(
 		vk->instance, "vkAcquireDrmDisplayEXT");
 	VkDisplayKHR found = VK_NULL_HANDLE;
-	int ret = vk_check(vk, get(vk->physical, display->kms.fd, display->kms.screens[0].connector, &found),
-			   "vkGetDrmDisplayEXT");
+	int ret = vk_check(
+		vk, get(vk->physical, display->kms.fd, display->kms.screens[0].connector, &found),
+		"vkGetDrmDisplayEXT");
 
 	if (ret == 0) {
 		ret = vk_check(vk, acquire(vk->physical, display->kms.fd, found),

@@ -41,8 +41,8 @@ static bool dumb_create(int card, struct dumb *dumb)
 		return false;
 	}
 	dumb->fd = prime.fd;
-	dumb->words = mmap(NULL, dumb->size, PROT_READ | PROT_WRITE, MAP_SHARED, card,
-			   (off_t)map.offset);
+	dumb->words =
+		mmap(NULL, dumb->size, PROT_READ | PROT_WRITE, MAP_SHARED, card, (off_t)map.offset);
 	return dumb->words != MAP_FAILED;
 }
 

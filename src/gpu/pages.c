@@ -60,8 +60,8 @@ static int add_piece(struct pieces *pieces, struct guest_memory *memory, const s
 	if (last) {
 		length = (length + pieces->page - 1) & ~(pieces->page - 1);
 	}
-	if (!guest_memory_file(memory, iov->iov_base, &fd, &offset) ||
-	    offset % pieces->page != 0 || length % pieces->page != 0) {
+	if (!guest_memory_file(memory, iov->iov_base, &fd, &offset) || offset % pieces->page != 0 ||
+	    length % pieces->page != 0) {
 		return -EOPNOTSUPP;
 	}
 	int file = file_index(pieces, fd);
@@ -108,8 +108,7 @@ static int write_list(const struct pieces *pieces)
 		return -errno;
 	}
 	if (write(fd, pieces->list, bytes) != (ssize_t)bytes ||
-	    fcntl(fd, F_ADD_SEALS,
-		  F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
 		int error = -errno;
 		close(fd);
 		return error;
@@ -198,8 +197,8 @@ int pages_share(const struct gpu_backing *backing, uint64_t size, enum gpu_pages
 	if (backing->memory == NULL || size == 0) {
 		return -EOPNOTSUPP;
 	}
-	size_t most = backing->count < HESPER_PAGES_MAX_PIECES ? backing->count
-							       : HESPER_PAGES_MAX_PIECES;
+	size_t most =
+		backing->count < HESPER_PAGES_MAX_PIECES ? backing->count : HESPER_PAGES_MAX_PIECES;
 	pieces.list = malloc(most * sizeof(pieces.list[0]));
 	if (pieces.list == NULL) {
 		return -ENOMEM;

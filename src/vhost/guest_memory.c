@@ -210,8 +210,7 @@ void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr
 	return NULL;
 }
 
-bool guest_memory_file(const struct guest_memory *memory, const void *at, int *fd,
-		       uint64_t *offset)
+bool guest_memory_file(const struct guest_memory *memory, const void *at, int *fd, uint64_t *offset)
 {
 	uintptr_t address = (uintptr_t)at;
 	for (size_t i = 0; i < memory->count; i++) {

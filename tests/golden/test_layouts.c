@@ -172,8 +172,8 @@ static void test_damage(void **state)
 	assert_int_equal(
 		daemon_create_blob(&daemon, 0, 2, VIRTIO_GPU_BLOB_MEM_GUEST, BLOB_BYTES, blob_gpa),
 		OK);
-	assert_int_equal(
-		daemon_set_scanout_blob(&daemon, 1, 2, 67, WIDTH, HEIGHT, stride, offset), OK);
+	assert_int_equal(daemon_set_scanout_blob(&daemon, 1, 2, 67, WIDTH, HEIGHT, stride, offset),
+			 OK);
 	for (size_t i = 0; i < COUNT(damages); i++) {
 		const struct virtio_gpu_rect *damage = &damages[i];
 		uint8_t turn = (uint8_t)(i + 1);
@@ -258,8 +258,7 @@ static void test_places_outside_the_blob(void **state)
 		daemon_create_blob(&daemon, 0, 7, VIRTIO_GPU_BLOB_MEM_GUEST, BLOB_BYTES, gpa), OK);
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		if (daemon_set_scanout_blob_part(&daemon, 0, 7, 2, bad[i].width, bad[i].height,
-						 bad[i].stride, bad[i].offset,
-						 &bad[i].part) !=
+						 bad[i].stride, bad[i].offset, &bad[i].part) !=
 		    VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER) {
 			fail_msg("place %zu was taken", i);
 		}

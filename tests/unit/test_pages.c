@@ -108,7 +108,8 @@ static void test_alignment_of_a_driver(void **state)
 	memset(backing.data, 0x77, backing.size);
 	assert_int_equal(*(uint8_t *)guest_memory_at(fx.memory, GPA + 22 * PAGE, 1), 0x77);
 	assert_int_not_equal(*(uint8_t *)guest_memory_at(fx.memory, GPA + 23 * PAGE, 1), 0x77);
-	assert_int_equal(reader_adopt(&(struct reader_mapping){0}, fd, 3 * PAGE + 1, PAGE), -EINVAL);
+	assert_int_equal(reader_adopt(&(struct reader_mapping){0}, fd, 3 * PAGE + 1, PAGE),
+			 -EINVAL);
 	reader_finish(&backing);
 }
 
@@ -223,8 +224,8 @@ static void test_forged_lists(void **state)
 	assert_int_equal(reader_adopt(&backing, fd, 3 * PAGE, PAGE), -EINVAL);
 	close(fd);
 	static const struct hesper_pages_piece bad[] = {
-		{80 * PAGE, PAGE, 0, 0},              /* behind the file's end */
-		{79 * PAGE, 2 * PAGE, 0, 0},          /* over it */
+		{80 * PAGE, PAGE, 0, 0}, /* behind the file's end */
+		{79 * PAGE, 2 * PAGE, 0, 0}, /* over it */
 		{UINT64_MAX - PAGE + 1, PAGE, 0, 0}, /* wraps */
 		{0, UINT64_MAX, 0, 0},
 		{0, 0, 0, 0},
