@@ -28,6 +28,7 @@ class Wayland(ViewCase):
         for scale, width_mm, height_mm in ((1, 169, 127), (2, 85, 64)):
             with self.subTest(scale=scale):
                 weston = self.weston(scale)
+                self.env["HESPER_VALIDATE"] = "1"
                 server = self.fake("--size", "640x480", "--heads", 2, "--interval", 5)
                 view = self.view("--frames", 100, "--summary", self.summary_path)
                 self.assertEqual(view.wait(60), 0)
@@ -37,6 +38,7 @@ class Wayland(ViewCase):
                 weston.wait(20)
                 summary = self.summary()
                 self.assertEqual(summary["cpu_copied_bytes"], 0)
+                self.assertEqual(summary["validation_messages"], 0)
                 self.assertEqual(len(summary["consoles"]), 2)
                 for console in summary["consoles"]:
                     self.assertGreater(console["frames_presented"], 10)

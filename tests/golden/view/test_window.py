@@ -151,7 +151,8 @@ class Window(ViewCase):
 
     def test_one_window_for_each_console(self):
         """Two windows; the one that is closed lets its output go, the last one ends it all."""
-        server = self.fake("--heads", 2, "--size", "320x200", "--frames", 3)
+        self.env["HESPER_VALIDATE"] = "1"
+        server = self.fake("--heads", 2, "--size", "320x200", "--interval", 10)
         view = self.view("--summary", self.summary_path)
 
         def windows():
@@ -167,6 +168,7 @@ class Window(ViewCase):
         self.assertEqual(server.wait(20), 0)
         self.assertEqual(json.loads(server.stdout.read())["monitors"][0], [0, 0, 0, 0, 0])
         self.assertEqual([c["console"] for c in self.summary()["consoles"]], [0, 1])
+        self.assertEqual(self.summary()["validation_messages"], 0)
 
     def test_full_screen(self):
         if not shutil.which("cwm"):
