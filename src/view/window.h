@@ -42,8 +42,8 @@ struct windows {
 void windows_hush(struct windows *windows);
 
 /*
- * One console's window. What it draws is in window_draw.c, sizes and titles are in window.c, and
- * what SDL tells of it goes to window_events.c. Main thread.
+ * One console's window. What it draws is in window_draw.c, sizes are in window_size.c, and what SDL
+ * tells of it goes to window_events.c. Main thread.
  */
 struct window {
 	struct screen base;
@@ -78,6 +78,9 @@ struct window {
 struct window *window_create(struct windows *windows);
 void window_destroy(struct window *window);
 
+/* window_size.c: window pixels to one unit of SDL's. */
+float window_density(const struct window *window);
+
 /* Its size in pixels; false while it has none. */
 bool window_size(const struct window *window, uint32_t *width, uint32_t *height);
 
@@ -93,6 +96,7 @@ void window_fit(struct window *window, uint32_t width, uint32_t height);
 /* Its size, or the monitor it is on, is another: the guest is told when that is due. */
 void window_changed(struct window *window);
 
+/* window.c */
 void window_title(struct window *window);
 
 /* What input has to know of it. */
