@@ -156,7 +156,9 @@ class Window(ViewCase):
         view = self.view("--summary", self.summary_path)
 
         def windows():
-            tree = self.tool("xwininfo", "-root", "-tree")
+            # It fails when a window goes just then.
+            tree = subprocess.run(["xwininfo", "-root", "-tree"], env=self.env, text=True,
+                                  check=False, capture_output=True, timeout=20).stdout
             return dict(reversed(found) for found in
                         re.findall(r"(0x[0-9a-f]+) \"hesper(?: \[(\d)\])? — 320x200", tree))
         self.until(lambda: set(windows()) == {"0", "1"})
