@@ -25,10 +25,13 @@ cube = None
 
 def windows():
     """Console → number of its visible window."""
-    visible = subprocess.run(["xdotool", "search", "--onlyvisible", "--class", "hesper-view"],
-                             env=dict(os.environ, **x11.env), text=True, stdout=subprocess.PIPE,
-                             stderr=subprocess.DEVNULL).stdout.split()
-    tree = x11.run("xwininfo", "-root", "-tree")
+    def ask(*command):
+        # Either fails when a window goes just then.
+        return subprocess.run(command, env=dict(os.environ, **x11.env), text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+    visible = ask("xdotool", "search", "--onlyvisible", "--class", "hesper-view").split()
+    tree = ask("xwininfo", "-root", "-tree")
     titles = re.findall(r'(0x[0-9a-f]+) "windows(?: \[(\d+)\])? — ', tree)
     return {int(console or 0): int(number, 16) for number, console in titles
             if str(int(number, 16)) in visible}
