@@ -68,10 +68,14 @@ static void give_all(struct none *none)
 	}
 }
 
+/* The loop does not rest after an idle handle that goes on: what answers cause is done at once. */
 static void handle_idle(uv_idle_t *idle)
 {
-	uv_idle_stop(idle);
-	give_all(idle->data);
+	struct none *none = idle->data;
+	if (list_empty(&none->answers)) {
+		uv_idle_stop(idle);
+	}
+	give_all(none);
 }
 
 static void later(struct none *none, const struct answer *values)
