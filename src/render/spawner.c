@@ -26,12 +26,12 @@ extern char **environ;
 struct line {
 	struct spawner *spawner;
 	int fd; /* -1: none */
+	pid_t pid; /* our child until it is reaped; 0 */
 	uv_poll_t poll;
 	bool open; /* the handle is */
 };
 
 struct spawner {
-	pid_t first; /* our child, until it is reaped; 0 */
 	uv_loop_t *loop;
 	struct line *works; /* one of lines */
 	struct line *stands_by;
@@ -120,13 +120,13 @@ int spawner_create(char *const *argv, char *const *extra_environment, struct spa
 		free(spawner);
 		return error;
 	}
-	spawner->first = pid;
 	for (int i = 0; i < 2; i++) {
 		spawner->lines[i] = (struct line){.spawner = spawner, .fd = -1};
 	}
 	spawner->works = &spawner->lines[0];
 	spawner->stands_by = &spawner->lines[1];
 	spawner->works->fd = pair[0];
+	spawner->works->pid = pid;
 	*out = spawner;
 	return 0;
 }
@@ -139,9 +139,6 @@ static void ask_for_stand_by(struct spawner *spawner)
 
 static void finish(struct spawner *spawner)
 {
-	if (spawner->first > 0) {
-		waitpid(spawner->first, NULL, 0);
-	}
 	if (spawner->destroy_done != NULL) {
 		spawner->destroy_done(spawner->destroy_data);
 	}
@@ -160,6 +157,7 @@ static void handle_closed(uv_handle_t *handle)
 	}
 }
 
+/* When it has closed its socket: it does that by ending. */
 static void close_line(struct line *line)
 {
 	if (line->open) {
@@ -167,6 +165,10 @@ static void close_line(struct line *line)
 		uv_close((uv_handle_t *)&line->poll, handle_closed);
 	}
 	fd_close(&line->fd);
+	if (line->pid > 0) {
+		waitpid(line->pid, NULL, 0);
+		line->pid = 0;
+	}
 }
 
 static int open_line(struct line *line, int fd);
@@ -215,6 +217,7 @@ static void handle_line(uv_poll_t *poll, int status, int events)
 	} else if (message.op == SPAWNER_STANDS_BY && fd >= 0 && spawner->stands_by->fd < 0 &&
 		   !spawner->stands_by->open && !spawner->destroyed) {
 		if (open_line(spawner->stands_by, fd) == 0) {
+			spawner->stands_by->pid = (pid_t)message.id;
 			fd = -1;
 		}
 	}
@@ -281,7 +284,7 @@ void spawner_destroy(struct spawner *spawner, void (*done)(void *data), void *da
 			shutdown(line->fd, SHUT_WR);
 			waits = true;
 		} else {
-			fd_close(&line->fd);
+			close_line(line);
 		}
 	}
 	if (!waits) {

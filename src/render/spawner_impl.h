@@ -17,7 +17,7 @@ enum spawner_op {
 
 struct spawner_message {
 	uint32_t op; /* enum spawner_op */
-	uint32_t id; /* START, KILL, ENDED */
+	uint32_t id; /* START, KILL, ENDED; of STANDS_BY its process */
 	int32_t status; /* ENDED: as waitpid gives it */
 };
 

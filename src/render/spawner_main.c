@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,15 +165,23 @@ static void start(struct spawner_process *process, uint32_t id, int *socket)
 	list_append(&process->children, &child->link);
 }
 
-/* Another one like this, with a socket of its own and no children. */
+/*
+ * Another one like this, with a socket of its own and no children. It is our sibling: hesperd's
+ * child as we are, so that our end does not make an orphan of it.
+ */
 static void stand_by(struct spawner_process *process)
 {
 	int pair[2];
+	pid_t hesperd = getppid();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		return;
 	}
-	pid_t pid = fork();
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != hesperd) {
+			_exit(0);
+		}
 		fd_close(&pair[0]);
 		fd_close(&process->socket);
 		fd_close(&process->signals);
@@ -179,8 +189,10 @@ static void stand_by(struct spawner_process *process)
 	}
 	fd_close(&pair[1]);
 	if (pid > 0) {
-		spawner_send(process->socket, &(struct spawner_message){.op = SPAWNER_STANDS_BY},
-			     pair[0], 0);
+		spawner_send(
+			process->socket,
+			&(struct spawner_message){.op = SPAWNER_STANDS_BY, .id = (uint32_t)pid},
+			pair[0], 0);
 	}
 	fd_close(&pair[0]);
 }
