@@ -20,7 +20,7 @@
  *   caps.c          extensions, memory types, formats, semaphores as the application sees them
  *   caps_external.c likewise external buffers and images
  *   physdev.c       what the driver can really do; probe.c asks a device of the layer's own
- *   memory.c        allocation, export, import; backing.c has the memfds
+ *   memory.c        allocation, export, import; backing.c has the memfds, pages.c the guest's RAM
  *   resource.c      external buffers and images, as the driver must see them
  *   requirements.c  which memory types these offer
  *   modifier.c      DRM format modifiers, LINEAR alone

@@ -2,6 +2,7 @@
 #include "memory.h"
 
 #include "chain.h"
+#include "pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,8 @@
 
 /*
  * Memory that may be exported as a dma-buf, or is imported from such an export, is a memfd: mapped,
- * and given to the driver as a host pointer. Everything else is the driver's own.
+ * and given to the driver as a host pointer. So is an import of guest pages that came as a list
+ * (pages.c). Everything else is the driver's own.
  *
  * Cost. One allocation is five system calls, one fd and one mapping, and the driver pins or
  * faults its pages: some 20 us for 64 KiB on a CPU driver, ten times that where a GPU pins them.
@@ -31,10 +33,16 @@ void memory_release(void *memory)
 	}
 }
 
+/* An fd that passes for a dma-buf: a memfd, or pages of the guest. */
+static bool is_ours(int fd)
+{
+	return backing_is_memfd(fd) || pages_is(fd);
+}
+
 /* What the layer reads of an allocation. */
 struct request {
 	bool exports; /* as DMA_BUF */
-	const VkImportMemoryFdInfoKHR *import; /* of a DMA_BUF that is a memfd, or NULL */
+	const VkImportMemoryFdInfoKHR *import; /* of a DMA_BUF that is none, or NULL */
 	uint32_t type; /* the driver's */
 };
 
@@ -53,7 +61,7 @@ static struct request memory_parse(const struct device *device, const VkMemoryAl
 	const VkImportMemoryFdInfoKHR *import =
 		chain_find(info->pNext, VK_STRUCTURE_TYPE_IMPORT_MEMORY_FD_INFO_KHR);
 	if (import && import->handleType == dma_buf &&
-	    (backing_is_memfd(import->fd) || !physdev->imports_dma_buf)) {
+	    (is_ours(import->fd) || !physdev->imports_dma_buf)) {
 		request.import = import;
 	} else if (import) {
 		request.exports = false; /* what it imports is the driver's own */
@@ -114,9 +122,14 @@ static VkResult memory_create(const struct physdev *physdev, const struct reques
 		return VK_ERROR_OUT_OF_HOST_MEMORY;
 	}
 	const VkDeviceSize alignment = physdev->alignment;
-	int error = request->import
-			    ? backing_adopt(&mem->backing, request->import->fd, size, alignment)
-			    : backing_create(&mem->backing, size, alignment);
+	int error;
+	if (!request->import) {
+		error = backing_create(&mem->backing, size, alignment);
+	} else if (pages_is(request->import->fd)) {
+		error = pages_adopt(&mem->backing, request->import->fd, size, alignment);
+	} else {
+		error = backing_adopt(&mem->backing, request->import->fd, size, alignment);
+	}
 	if (error < 0) {
 		free(mem);
 		return backing_result(error);
@@ -196,7 +209,10 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_GetMemoryFdPropertiesKHR(VkDevice handle,
 {
 	struct device *device = device_of(handle);
 	const struct physdev *physdev = device->physdev;
-	if (type == VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT && backing_is_memfd(fd)) {
+	if (type == VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT && is_ours(fd)) {
+		if (pages_is(fd) && !pages_hold(fd)) {
+			return VK_ERROR_INVALID_EXTERNAL_HANDLE;
+		}
 		properties->memoryTypeBits = physdev->host_types;
 		if (physdev->local_type != UINT32_MAX) {
 			properties->memoryTypeBits |= 1u << physdev->local_type;

@@ -106,6 +106,9 @@ void draw_finish(struct draw *draw)
 	for (unsigned i = 0; i < DRAW_SLOTS; i++) {
 		vk_buffer_finish(vk, &draw->slots[i].pixels);
 		vkDestroyFence(vk->device, draw->slots[i].fence, NULL);
+		if (draw->slots[i].cmd) {
+			vkFreeCommandBuffers(vk->device, vk->pool, 1, &draw->slots[i].cmd);
+		}
 	}
 	*draw = (struct draw){0};
 }

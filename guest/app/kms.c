@@ -2,9 +2,11 @@
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <math.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
@@ -53,13 +55,22 @@ int kms_choose_mode(const drmModeModeInfo *modes, int count, uint32_t width, uin
 	return best;
 }
 
-static uint32_t find_crtc(int fd, const drmModeRes *res, const drmModeConnector *connector)
+/* A CRTC that the encoders can use and no screen of kms has; 0: none. */
+static uint32_t find_crtc(const struct kms *kms, const drmModeRes *res,
+			  const drmModeConnector *connector)
 {
 	for (int i = 0; i < connector->count_encoders; i++) {
-		drmModeEncoder *encoder = drmModeGetEncoder(fd, connector->encoders[i]);
+		drmModeEncoder *encoder = drmModeGetEncoder(kms->fd, connector->encoders[i]);
 		uint32_t possible = encoder ? encoder->possible_crtcs : 0;
 
 		drmModeFreeEncoder(encoder);
+		for (unsigned s = 0; s < kms->num_screens; s++) {
+			for (int c = 0; c < res->count_crtcs; c++) {
+				if (res->crtcs[c] == kms->screens[s].crtc) {
+					possible &= ~(1u << c);
+				}
+			}
+		}
 		for (int c = 0; c < res->count_crtcs; c++) {
 			if (possible & 1u << c) {
 				return res->crtcs[c];
@@ -69,9 +80,10 @@ static uint32_t find_crtc(int fd, const drmModeRes *res, const drmModeConnector 
 	return 0;
 }
 
-static int use_connector(struct kms *kms, const drmModeRes *res, const drmModeConnector *connector,
-			 const struct options *opts)
+static void add_screen(struct kms *kms, const drmModeRes *res, const drmModeConnector *connector)
 {
+	const struct options *opts = kms->opts;
+	struct kms_screen *screen = &kms->screens[kms->num_screens];
 	int mode = kms_choose_mode(connector->modes, connector->count_modes, opts->width,
 				   opts->height, opts->refresh);
 
@@ -79,48 +91,84 @@ static int use_connector(struct kms *kms, const drmModeRes *res, const drmModeCo
 		mode = kms_choose_mode(connector->modes, connector->count_modes, 0, 0,
 				       opts->refresh);
 		if (mode < 0) {
-			return -ENOENT;
+			return;
 		}
 		fprintf(stderr, "%s: the screen has no mode %ux%u, using %ux%u\n", kms->report->app,
 			opts->width, opts->height, connector->modes[mode].hdisplay,
 			connector->modes[mode].vdisplay);
 	}
-	kms->connector = connector->connector_id;
-	kms->mode = connector->modes[mode];
-	kms->crtc = find_crtc(kms->fd, res, connector);
-	return kms->crtc ? 0 : -ENOENT;
+	*screen = (struct kms_screen){
+		.connector = connector->connector_id,
+		.mode = connector->modes[mode],
+		.crtc = find_crtc(kms, res, connector),
+		.x = kms->width,
+	};
+	if (screen->crtc) {
+		kms->num_screens++;
+		kms->width += screen->mode.hdisplay;
+		if (screen->mode.vdisplay > kms->height) {
+			kms->height = screen->mode.vdisplay;
+		}
+	}
 }
 
-/* The first connected screen of kms->fd. */
-static int find_screen(struct kms *kms, const struct options *opts)
+/* As the kernel calls it in sysfs, such as Virtual-2. */
+static bool is_wanted(const struct kms *kms, const drmModeConnector *connector)
+{
+	const char *wanted = kms->opts->output;
+	char name[64];
+
+	if (!wanted) {
+		return kms->num_screens == 0;
+	}
+	snprintf(name, sizeof(name), "%s-%u",
+		 drmModeGetConnectorTypeName(connector->connector_type),
+		 connector->connector_type_id);
+	return strcmp(wanted, "all") == 0 || strcmp(wanted, name) == 0;
+}
+
+/* The wanted screens of kms->fd that are connected. */
+static int find_screens(struct kms *kms)
 {
 	drmModeRes *res = drmModeGetResources(kms->fd);
-	int ret = -ENOENT;
 
 	if (!res) {
 		return -errno;
 	}
-	for (int i = 0; i < res->count_connectors && ret < 0; i++) {
+	kms->num_screens = 0;
+	kms->width = 0;
+	kms->height = 0;
+	for (int i = 0; i < res->count_connectors && kms->num_screens < KMS_MAX_SCREENS; i++) {
 		drmModeConnector *connector = drmModeGetConnector(kms->fd, res->connectors[i]);
 
-		if (connector && connector->connection == DRM_MODE_CONNECTED) {
-			ret = use_connector(kms, res, connector, opts);
+		if (connector && connector->connection == DRM_MODE_CONNECTED &&
+		    is_wanted(kms, connector)) {
+			add_screen(kms, res, connector);
 		}
 		drmModeFreeConnector(connector);
 	}
 	drmModeFreeResources(res);
-	return ret;
+	return kms->num_screens > 0 ? 0 : -ENOENT;
 }
 
-static int open_card(struct kms *kms, const char *path, const struct options *opts)
+/* keep: a device that has screens, if none at the moment. */
+static int open_card(struct kms *kms, const char *path, bool keep)
 {
+	drmModeRes *res;
 	int ret;
 
 	kms->fd = open(path, O_RDWR | O_CLOEXEC);
 	if (kms->fd < 0) {
 		return -errno;
 	}
-	ret = find_screen(kms, opts);
+	ret = find_screens(kms);
+	if (ret == -ENOENT && keep && (res = drmModeGetResources(kms->fd))) {
+		keep = res->count_connectors > 0;
+		drmModeFreeResources(res);
+		if (keep) {
+			return ret;
+		}
+	}
 	if (ret < 0) {
 		close(kms->fd);
 		kms->fd = -1;
@@ -128,15 +176,15 @@ static int open_card(struct kms *kms, const char *path, const struct options *op
 	return ret;
 }
 
-static int open_first_card(struct kms *kms, const struct options *opts)
+static int open_first_card(struct kms *kms, bool keep)
 {
 	drmDevicePtr devices[16];
 	int count = drmGetDevices2(0, devices, 16);
 	int ret = -ENOENT;
 
-	for (int i = 0; i < count && ret < 0; i++) {
+	for (int i = 0; i < count && ret < 0 && kms->fd < 0; i++) {
 		if (devices[i]->available_nodes & 1 << DRM_NODE_PRIMARY) {
-			ret = open_card(kms, devices[i]->nodes[DRM_NODE_PRIMARY], opts);
+			ret = open_card(kms, devices[i]->nodes[DRM_NODE_PRIMARY], keep);
 		}
 	}
 	if (count > 0) {
@@ -145,22 +193,107 @@ static int open_first_card(struct kms *kms, const struct options *opts)
 	return ret;
 }
 
+/* The kernel's own messages, so that no udev is needed. */
+static int open_uevents(void)
+{
+	struct sockaddr_nl address = {.nl_family = AF_NETLINK, .nl_groups = 1};
+	int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+
+	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Whether one of the events that came is a hot-plug; takes them all. */
+static bool take_uevents(int fd)
+{
+	bool plugged = false;
+	char text[8192];
+	ssize_t size;
+
+	while ((size = recv(fd, text, sizeof(text) - 1, 0)) > 0 || errno == ENOBUFS) {
+		if (size <= 0) { /* some were lost */
+			plugged = true;
+			continue;
+		}
+		text[size] = '\0';
+		for (const char *line = text; line < text + size; line += strlen(line) + 1) {
+			plugged = plugged || strcmp(line, "HOTPLUG=1") == 0;
+		}
+	}
+	return plugged;
+}
+
+static int wait_for_screen(struct kms *kms)
+{
+	int ret = -ENOENT;
+
+	while (ret == -ENOENT) {
+		struct pollfd poll_fd = {.fd = kms->uevents, .events = POLLIN};
+
+		if (poll(&poll_fd, 1, -1) < 0) {
+			return -errno;
+		}
+		if (take_uevents(kms->uevents)) {
+			ret = find_screens(kms);
+		}
+	}
+	return ret;
+}
+
+bool kms_changed(struct kms *kms)
+{
+	struct kms now = *kms;
+
+	if (kms->uevents < 0 || !take_uevents(kms->uevents)) {
+		return false;
+	}
+	if (find_screens(&now) < 0 || now.num_screens != kms->num_screens) {
+		return true;
+	}
+	for (unsigned i = 0; i < now.num_screens; i++) {
+		if (now.screens[i].connector != kms->screens[i].connector ||
+		    memcmp(&now.screens[i].mode, &kms->screens[i].mode,
+			   sizeof(now.screens[i].mode))) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int kms_init(struct kms *kms, const struct options *opts, struct report *report)
 {
 	uint64_t value;
 	int ret;
 
-	*kms = (struct kms){.fd = -1, .report = report};
-	ret = opts->card ? open_card(kms, opts->card, opts) : open_first_card(kms, opts);
+	*kms = (struct kms){.fd = -1, .uevents = -1, .opts = opts, .report = report};
+	/* Before the screens are looked at, so that no change falls in between. */
+	if (opts->follow && (kms->uevents = open_uevents()) < 0) {
+		ret = -errno;
+		report_error(report, "cannot listen to the kernel's events: %s", strerror(-ret));
+		return ret;
+	}
+	ret = opts->card ? open_card(kms, opts->card, opts->follow)
+			 : open_first_card(kms, opts->follow);
+	if (ret == -ENOENT && kms->fd >= 0) {
+		ret = wait_for_screen(kms);
+	}
 	if (ret < 0) {
-		report_error(report, "no connected screen on %s: %s",
-			     opts->card ? opts->card : "any KMS device", strerror(-ret));
+		if (ret != -EINTR) {
+			report_error(report, "%s is not connected on %s: %s",
+				     opts->output ? opts->output : "a screen",
+				     opts->card ? opts->card : "any KMS device", strerror(-ret));
+		}
+		kms_finish(kms);
 		return ret;
 	}
 	if (opts->no_throttle && drmGetCap(kms->fd, DRM_CAP_ASYNC_PAGE_FLIP, &value) == 0) {
 		kms->async = value != 0;
 	}
-	report->refresh = kms_refresh(&kms->mode);
+	report->refresh = kms_refresh(&kms->screens[0].mode);
 	return 0;
 }
 
@@ -169,6 +302,10 @@ void kms_finish(struct kms *kms)
 	if (kms->fd >= 0) {
 		close(kms->fd);
 		kms->fd = -1;
+	}
+	if (kms->uevents >= 0) {
+		close(kms->uevents);
+		kms->uevents = -1;
 	}
 }
 
@@ -206,19 +343,30 @@ void kms_fb_finish(struct kms *kms, struct kms_fb *fb)
 	*fb = (struct kms_fb){0};
 }
 
-int kms_set(struct kms *kms, const struct kms_fb *fb)
+static int set_screen(struct kms *kms, struct kms_screen *screen, const struct kms_fb *fb)
 {
-	if (drmModeSetCrtc(kms->fd, kms->crtc, fb->id, 0, 0, &kms->connector, 1, &kms->mode) < 0) {
+	if (drmModeSetCrtc(kms->fd, screen->crtc, fb->id, screen->x, 0, &screen->connector, 1,
+			   &screen->mode) < 0) {
 		int ret = -errno;
 
-		report_error(kms->report, "cannot set the mode %ux%u: %s", kms->mode.hdisplay,
-			     kms->mode.vdisplay, strerror(-ret));
+		report_error(kms->report, "cannot set the mode %ux%u: %s", screen->mode.hdisplay,
+			     screen->mode.vdisplay, strerror(-ret));
 		return ret;
 	}
 	return 0;
 }
 
-int kms_flip(struct kms *kms, const struct kms_fb *fb)
+int kms_set(struct kms *kms, const struct kms_fb *fb)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < kms->num_screens && ret == 0; i++) {
+		ret = set_screen(kms, &kms->screens[i], fb);
+	}
+	return ret;
+}
+
+static int flip_screen(struct kms *kms, struct kms_screen *screen, const struct kms_fb *fb)
 {
 	uint32_t flags = DRM_MODE_PAGE_FLIP_EVENT;
 	int ret;
@@ -226,20 +374,30 @@ int kms_flip(struct kms *kms, const struct kms_fb *fb)
 	if (kms->async) {
 		flags |= DRM_MODE_PAGE_FLIP_ASYNC;
 	}
-	ret = drmModePageFlip(kms->fd, kms->crtc, fb->id, flags, kms);
+	ret = drmModePageFlip(kms->fd, screen->crtc, fb->id, flags, kms);
 	if (ret == -EINVAL && kms->async) {
 		kms->async = false;
-		ret = drmModePageFlip(kms->fd, kms->crtc, fb->id, DRM_MODE_PAGE_FLIP_EVENT, kms);
+		ret = drmModePageFlip(kms->fd, screen->crtc, fb->id, DRM_MODE_PAGE_FLIP_EVENT, kms);
 	}
 	if (ret == 0) {
-		kms->flip_pending = true;
+		kms->flips_pending++;
 		return 0;
 	}
 	/* The CRTC was turned off or given another mode behind our back, as by a hot-plug. */
 	if (ret == -EINVAL || ret == -ENOENT || ret == -EBUSY) {
-		return kms_set(kms, fb);
+		return set_screen(kms, screen, fb);
 	}
 	report_error(kms->report, "cannot flip: %s", strerror(-ret));
+	return ret;
+}
+
+int kms_flip(struct kms *kms, const struct kms_fb *fb)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; i < kms->num_screens && ret == 0; i++) {
+		ret = flip_screen(kms, &kms->screens[i], fb);
+	}
 	return ret;
 }
 
@@ -247,7 +405,7 @@ static void flip_done(int fd, unsigned sequence, unsigned sec, unsigned usec, vo
 {
 	struct kms *kms = data;
 
-	kms->flip_pending = false;
+	kms->flips_pending--;
 }
 
 int kms_wait_flip(struct kms *kms, int timeout_ms)
@@ -255,7 +413,7 @@ int kms_wait_flip(struct kms *kms, int timeout_ms)
 	drmEventContext events = {.version = 2, .page_flip_handler = flip_done};
 	int64_t end = report_now_ns() + (int64_t)timeout_ms * 1000000;
 
-	while (kms->flip_pending) {
+	while (kms->flips_pending > 0) {
 		struct pollfd poll_fd = {.fd = kms->fd, .events = POLLIN};
 		int64_t left = (end - report_now_ns()) / 1000000;
 		int ret = poll(&poll_fd, 1, left > 0 ? (int)left : 0);

@@ -9,13 +9,28 @@
 #include "options.h"
 #include "report.h"
 
-/* One connected screen of one KMS device, and the mode to show on it. One thread. */
-struct kms {
-	int fd; /* -1 when closed */
+#define KMS_MAX_SCREENS 16
+
+/* A connected screen, and what it shows of the framebuffer: mode's size, from x. */
+struct kms_screen {
 	uint32_t connector, crtc;
 	drmModeModeInfo mode;
-	bool flip_pending;
+	uint32_t x;
+};
+
+/*
+ * The screens of one KMS device that are drawn to, side by side in one framebuffer of width x
+ * height. One thread.
+ */
+struct kms {
+	int fd; /* -1 when closed */
+	int uevents; /* tells of hot-plug; -1 unless followed */
+	struct kms_screen screens[KMS_MAX_SCREENS];
+	unsigned num_screens;
+	uint32_t width, height;
+	unsigned flips_pending;
 	bool async; /* flip without waiting for the blank, where the driver can */
+	const struct options *opts; /* borrowed */
 	struct report *report; /* borrowed */
 };
 
@@ -25,12 +40,19 @@ struct kms_fb {
 };
 
 /*
- * Opens opts->card, or the first KMS device with a connected screen, and chooses a mode by
- * opts->width x height and refresh. Returns 0, or a negative errno with words in the report;
- * *kms is then finished already.
+ * Opens opts->card, or the first KMS device with a connected screen, takes the first such screen,
+ * opts->output, or all, and chooses modes by opts->width x height and refresh. With opts->follow it
+ * waits for a screen when there is none. Returns 0, or a negative errno with words in the report
+ * (-EINTR, a signal: without); *kms is then finished already.
  */
 int kms_init(struct kms *kms, const struct options *opts, struct report *report);
 void kms_finish(struct kms *kms);
+
+/*
+ * With opts->follow: true when screens came, went or want another mode since kms_init, which is then
+ * to be done anew. Cheap while nothing happens.
+ */
+bool kms_changed(struct kms *kms);
 
 double kms_refresh(const drmModeModeInfo *mode);
 
@@ -49,12 +71,12 @@ int kms_fb_init(struct kms *kms, struct kms_fb *fb, int fd, uint32_t width, uint
 		uint32_t stride, uint32_t offset);
 void kms_fb_finish(struct kms *kms, struct kms_fb *fb);
 
-/* Sets mode and framebuffer; returns when they are in place. 0 or -errno (reported). */
+/* Sets modes and framebuffer; returns when they are in place. 0 or -errno (reported). */
 int kms_set(struct kms *kms, const struct kms_fb *fb);
 
 /*
- * Queues a flip; at most one may be pending. When the screen was reconfigured meanwhile it sets
- * the mode anew instead. 0 or -errno (reported).
+ * Queues a flip of every screen; none may be pending. When a screen was reconfigured meanwhile it
+ * sets its mode anew instead. 0 or -errno (reported).
  */
 int kms_flip(struct kms *kms, const struct kms_fb *fb);
 

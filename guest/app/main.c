@@ -92,14 +92,18 @@ static int finish_frame(struct draw *draw, struct present *present, struct fligh
 	return ret;
 }
 
-static int run(struct draw *draw, struct present *present, const struct options *opts)
+/* Draws frames from *frame on; *frame is then the next one. -ESTALE: the screens changed. */
+static int run(struct draw *draw, struct present *present, const struct options *opts,
+	       uint64_t *frame)
 {
 	struct flight flights[2] = {{.active = false}};
 	int64_t next = report_now_ns();
 	struct draw_slot *last = NULL;
 	int ret = 0;
 
-	for (uint64_t n = 0; !stopped && ret == 0 && (!opts->frames || n < opts->frames); n++) {
+	for (; !stopped && ret == 0 && (!opts->frames || *frame < opts->frames); ++*frame) {
+		uint64_t n = *frame;
+
 		if (present->pace > 0) {
 			keep_pace(&next, present->pace);
 		}
@@ -108,6 +112,11 @@ static int run(struct draw *draw, struct present *present, const struct options 
 			last = flights[n % 2].slot;
 			ret = finish_frame(draw, present, &flights[(n + 1) % 2]);
 		}
+	}
+	if (ret == -ESTALE) {
+		/* That one was not drawn; what is on its way is for a screen of the past. */
+		--*frame;
+		return stopped ? 0 : ret;
 	}
 	for (unsigned i = 0; i < 2 && ret == 0; i++) {
 		ret = finish_frame(draw, present, &flights[i]);
@@ -152,7 +161,8 @@ static void say_start(const struct report *report, const struct draw *draw)
 		report->device);
 }
 
-static int draw_frames(struct vk *vk, const struct options *opts, struct report *report)
+static int draw_frames(struct vk *vk, const struct options *opts, struct report *report,
+		       uint64_t *frame)
 {
 	const struct scene_ops *ops = opts->pattern ? &pattern_scene : &app_scene;
 	struct present *present = create_present(vk, opts, report);
@@ -160,12 +170,12 @@ static int draw_frames(struct vk *vk, const struct options *opts, struct report 
 	int ret;
 
 	if (!present) {
-		return -EIO;
+		return stopped ? 0 : -EIO;
 	}
 	ret = draw_init(&draw, vk, ops, present->width, present->height, opts);
 	if (ret == 0) {
 		say_start(report, &draw);
-		ret = run(&draw, present, opts);
+		ret = run(&draw, present, opts, frame);
 	}
 	draw_finish(&draw);
 	present->ops->destroy(present);
@@ -177,6 +187,7 @@ int main(int argc, char **argv)
 	struct options opts;
 	struct report report;
 	struct vk vk;
+	uint64_t frame = 0;
 	int ret = options_parse(&opts, app_name, argc, argv);
 
 	if (ret <= 0) {
@@ -186,7 +197,11 @@ int main(int argc, char **argv)
 	report_init(&report, app_name, options_wsi_name(opts.wsi));
 	ret = vk_init(&vk, opts.wsi, &report);
 	if (ret == 0) {
-		ret = draw_frames(&vk, &opts, &report);
+		ret = draw_frames(&vk, &opts, &report, &frame);
+		while (ret == -ESTALE) {
+			report.screen_changes++;
+			ret = draw_frames(&vk, &opts, &report, &frame);
+		}
 		vk_finish(&vk);
 	}
 	if (opts.json && report_write(&report, opts.json) < 0) {

@@ -96,6 +96,18 @@ static bool set_card(struct options *opts, const char *value)
 	return true;
 }
 
+static bool set_output(struct options *opts, const char *value)
+{
+	opts->output = value;
+	return true;
+}
+
+static bool set_follow(struct options *opts, const char *value)
+{
+	opts->follow = true;
+	return true;
+}
+
 static bool set_check(struct options *opts, const char *value)
 {
 	uint64_t every = 30;
@@ -170,6 +182,10 @@ static const struct option_row rows[] = {
 	{"copy", NULL, set_copy,
 	 "direct: render apart and copy, even if rendering to LINEAR works"},
 	{"no-throttle", NULL, set_no_throttle, "flip as fast as the kernel allows"},
+	{"output", "NAME", set_output,
+	 "direct: that screen, such as Virtual-2, or all, side by side (default: the first)"},
+	{"follow", NULL, set_follow,
+	 "direct: change to the new mode when a screen comes, goes or is resized"},
 	{"card", "PATH", set_card, "KMS device (default: the first with a connected screen)"},
 	{"json", "FILE", set_json, "write a summary; - is standard output (default: $HESPER_JSON)"},
 	{"png", "FILE", set_png, "write the last frame as a picture"},
@@ -232,6 +248,10 @@ int options_parse(struct options *opts, const char *app, int argc, char **argv)
 	}
 	if (optind < argc) {
 		fprintf(stderr, "%s: unexpected argument '%s' (see --help)\n", app, argv[optind]);
+		return -EINVAL;
+	}
+	if (opts->wsi != WSI_DIRECT && (opts->follow || opts->output)) {
+		fprintf(stderr, "%s: --follow and --output need --wsi direct\n", app);
 		return -EINVAL;
 	}
 	if (opts->wsi == WSI_HEADLESS && !opts->width) {

@@ -18,6 +18,8 @@ struct options {
 	double refresh; /* Hz; 0: any */
 	const char *json; /* summary file, "-" is standard output, NULL none */
 	const char *png; /* the last frame as a picture, NULL none */
+	const char *output; /* connector such as Virtual-2, or "all"; NULL: the first connected */
+	bool follow; /* direct: change with the screens */
 	const char *card; /* KMS device, NULL: the first that has a connected screen */
 	uint32_t check_every; /* read back every Nth frame; 0: never */
 	int64_t still; /* draw only this frame; -1: spin */

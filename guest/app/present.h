@@ -22,7 +22,10 @@ struct present;
 struct present_ops {
 	void (*destroy)(struct present *present);
 
-	/* A canvas nobody reads any more. 0, -EINTR (a signal), another -errno (reported). */
+	/*
+	 * A canvas nobody reads any more. 0, -EINTR (a signal), -ESTALE (the screens changed:
+	 * create it anew), another -errno (reported).
+	 */
 	int (*acquire)(struct present *present, struct canvas *canvas);
 
 	/*

@@ -64,6 +64,9 @@ static int direct_acquire(struct present *present, struct canvas *canvas)
 	struct direct *direct = (struct direct *)present;
 	uint32_t index = direct->next;
 
+	if (kms_changed(&direct->kms)) {
+		return -ESTALE;
+	}
 	direct->next = (index + 1) % BUFFERS;
 	*canvas = (struct canvas){
 		.index = index,
@@ -142,7 +145,7 @@ static int direct_drain(struct present *present)
 	struct direct *direct = (struct direct *)present;
 	int ret;
 
-	if (!direct->kms.flip_pending) {
+	if (direct->kms.flips_pending == 0) {
 		return 0;
 	}
 	ret = kms_wait_flip(&direct->kms, FLIP_TIMEOUT_MS);
@@ -166,7 +169,7 @@ static int direct_show(struct present *present, const struct canvas *canvas)
 		return ret;
 	}
 	direct->mode_set = true;
-	if (!direct->kms.flip_pending) {
+	if (direct->kms.flips_pending == 0) {
 		report_frame(direct->report);
 	}
 	return 0;
@@ -286,10 +289,10 @@ struct present *present_direct_create(struct vk *vk, const struct options *opts,
 	if (kms_init(&direct->kms, opts, report) < 0) {
 		goto fail;
 	}
-	direct->base.width = direct->kms.mode.hdisplay;
-	direct->base.height = direct->kms.mode.vdisplay;
+	direct->base.width = direct->kms.width;
+	direct->base.height = direct->kms.height;
 	/* Kernels without a vblank timer complete flips at once: then this is what paces. */
-	direct->base.pace = opts->no_throttle ? 0 : kms_refresh(&direct->kms.mode) * 1.02;
+	direct->base.pace = opts->no_throttle ? 0 : report->refresh * 1.02;
 	if (make_buffers(direct, opts) < 0) {
 		goto fail;
 	}

@@ -135,8 +135,9 @@ static int acquire_display(struct display *display)
 	PFN_vkAcquireDrmDisplayEXT acquire = (PFN_vkAcquireDrmDisplayEXT)vkGetInstanceProcAddr(
 		vk->instance, "vkAcquireDrmDisplayEXT");
 	VkDisplayKHR found = VK_NULL_HANDLE;
-	int ret = vk_check(vk, get(vk->physical, display->kms.fd, display->kms.connector, &found),
-			   "vkGetDrmDisplayEXT");
+	int ret = vk_check(
+		vk, get(vk->physical, display->kms.fd, display->kms.screens[0].connector, &found),
+		"vkGetDrmDisplayEXT");
 
 	if (ret == 0) {
 		ret = vk_check(vk, acquire(vk->physical, display->kms.fd, found),
@@ -153,7 +154,7 @@ static int find_mode(struct display *display)
 {
 	VkDisplayModePropertiesKHR modes[64];
 	uint32_t count = 64;
-	double best = INFINITY, wanted = kms_refresh(&display->kms.mode);
+	double best = INFINITY, wanted = kms_refresh(&display->kms.screens[0].mode);
 	VkResult result = vkGetDisplayModePropertiesKHR(display->vk->physical, display->display,
 							&count, modes);
 
@@ -324,8 +325,8 @@ struct present *present_display_create(struct vk *vk, const struct options *opts
 	if (kms_init(&display->kms, opts, report) < 0) {
 		goto fail;
 	}
-	display->base.width = display->kms.mode.hdisplay;
-	display->base.height = display->kms.mode.vdisplay;
+	display->base.width = display->kms.screens[0].mode.hdisplay;
+	display->base.height = display->kms.screens[0].mode.vdisplay;
 	if (acquire_display(display) < 0 || find_mode(display) < 0 || create_surface(display) < 0 ||
 	    create_swapchain(display) < 0 || create_views(display) < 0) {
 		goto fail;

@@ -125,6 +125,8 @@ static json_t *summary(const struct report *report)
 	json_object_set_new(json, "height", json_integer(report->height));
 	json_object_set_new(json, "stride", json_integer(report->stride));
 	json_object_set_new(json, "refresh_hz", json_rounded(report->refresh));
+	json_object_set_new(json, "screen_changes",
+			    json_integer((json_int_t)report->screen_changes));
 	json_object_set_new(json, "frames", json_integer((json_int_t)report->frames));
 	json_object_set_new(json, "seconds", json_rounded(seconds));
 	json_object_set_new(json, "fps", json_rounded(fps));

@@ -17,6 +17,7 @@ struct report {
 	double refresh; /* Hz of the mode; 0 headless */
 	char device[256], driver[256], mesa[256];
 
+	uint64_t screen_changes; /* that --follow went along with */
 	uint64_t frames; /* shown */
 	uint64_t checked, mismatches;
 	int64_t first_ns, last_ns; /* CLOCK_MONOTONIC of the first and last shown frame */

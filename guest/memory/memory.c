@@ -8,6 +8,8 @@
  *                words. Two threads of them, so that answers race.
  *   exhaust      maps until the window is full; that must be an error, and freeing must help
  *   import       imports an exported allocation into the very context that made it
+ *   dumb N       imports N dumb buffers, and shares their pages in both directions
+ *   dumb-refused  the same where the host does not allow it: an error, and no dead context
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -15,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dumb.h"
 #include "gpu.h"
 
 #define BLOCK_BYTES (64u << 10)
@@ -238,6 +241,13 @@ int main(int argc, char **argv)
 	if (strcmp(command, "import") == 0) {
 		return run_import();
 	}
-	fprintf(stderr, "usage: hesper-memory maps N | barrier N | exhaust | import\n");
+	if (strcmp(command, "dumb") == 0 && count > 0) {
+		return dumb_run_shared(count);
+	}
+	if (strcmp(command, "dumb-refused") == 0) {
+		return dumb_run_refused();
+	}
+	fprintf(stderr, "usage: hesper-memory maps N | barrier N | exhaust | import | dumb N | "
+			"dumb-refused\n");
 	return 2;
 }

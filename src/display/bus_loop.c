@@ -89,6 +89,11 @@ static void arm_timer(struct bus_loop *loop)
 static void on_prepare(uv_prepare_t *prepare)
 {
 	struct bus_loop *loop = prepare->data;
+	uint64_t queued;
+	if (loop->drained != NULL && sd_bus_get_n_queued_write(loop->bus, &queued) >= 0 &&
+	    queued == 0) {
+		loop->drained(loop->data);
+	}
 	int wanted = sd_bus_get_events(loop->bus);
 	if (wanted < 0) {
 		tell_broken(loop, wanted);
@@ -128,6 +133,16 @@ static int configure(sd_bus *bus, int fd, enum bus_role role)
 	return r < 0 ? r : sd_bus_negotiate_fds(bus, 1);
 }
 
+static void attach(struct bus_loop *loop, uv_loop_t *uv)
+{
+	uv_prepare_init(uv, &loop->prepare);
+	uv_timer_init(uv, &loop->timer);
+	loop->open_handles = 3;
+	loop->poll.data = loop;
+	loop->prepare.data = loop;
+	loop->timer.data = loop;
+}
+
 int bus_loop_init(struct bus_loop *loop, uv_loop_t *uv, int fd, enum bus_role role,
 		  void (*broken)(void *data, int error), void *data)
 {
@@ -149,18 +164,55 @@ int bus_loop_init(struct bus_loop *loop, uv_loop_t *uv, int fd, enum bus_role ro
 		loop->bus = sd_bus_unref(loop->bus);
 		return r;
 	}
-	uv_prepare_init(uv, &loop->prepare);
-	uv_timer_init(uv, &loop->timer);
-	loop->open_handles = 3;
-	loop->poll.data = loop;
-	loop->prepare.data = loop;
-	loop->timer.data = loop;
+	attach(loop, uv);
+	return 0;
+}
+
+/* Connected, as far as that goes without waiting. */
+static int connect_address(sd_bus *bus, const char *address)
+{
+	int r = sd_bus_set_address(bus, address);
+	if (r >= 0) {
+		r = sd_bus_set_bus_client(bus, 1);
+	}
+	if (r >= 0) {
+		r = sd_bus_negotiate_fds(bus, 1);
+	}
+	return r < 0 ? r : sd_bus_start(bus);
+}
+
+int bus_loop_init_address(struct bus_loop *loop, uv_loop_t *uv, const char *address,
+			  void (*broken)(void *data, int error), void *data)
+{
+	*loop = (struct bus_loop){.fd = -1, .broken = broken, .data = data};
+	int r = sd_bus_new(&loop->bus);
+	if (r < 0) {
+		return r;
+	}
+	r = connect_address(loop->bus, address);
+	if (r >= 0) {
+		loop->started = true;
+		r = sd_bus_get_fd(loop->bus);
+	}
+	if (r >= 0) {
+		r = fd_dup(r);
+	}
+	if (r >= 0) {
+		loop->fd = r;
+		r = uv_poll_init(uv, &loop->poll, loop->fd);
+	}
+	if (r < 0) {
+		fd_close(&loop->fd);
+		loop->bus = sd_bus_close_unref(loop->bus);
+		return r;
+	}
+	attach(loop, uv);
 	return 0;
 }
 
 int bus_loop_start(struct bus_loop *loop)
 {
-	int r = sd_bus_start(loop->bus);
+	int r = loop->started ? 0 : sd_bus_start(loop->bus);
 	if (r < 0) {
 		return r;
 	}

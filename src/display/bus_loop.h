@@ -12,7 +12,7 @@ enum bus_role {
 };
 
 /*
- * One peer-to-peer sd-bus connection in a libuv loop. Everything on the loop's thread. Calls and
+ * One sd-bus connection, between peers or to a message bus, in a libuv loop. Everything on the loop's thread. Calls and
  * replies may be sent at any time: what the socket does not take at once goes out from the loop.
  */
 struct bus_loop {
@@ -22,12 +22,18 @@ struct bus_loop {
 	uv_timer_t timer;
 	int fd; /* polled; the bus has a duplicate of its own */
 	int events; /* what poll waits for now */
+	bool started;
 	bool processing;
 	bool closing;
 	bool broken_told;
 	unsigned open_handles;
 	void (*broken)(void *data, int error);
 	void (*closed)(void *data);
+	/*
+	 * May be set after bus_loop_init: runs before each wait of the loop while all that was sent
+	 * is out; may send.
+	 */
+	void (*drained)(void *data);
 	void *data;
 };
 
@@ -38,6 +44,13 @@ struct bus_loop {
 int bus_loop_init(struct bus_loop *loop, uv_loop_t *uv, int fd, enum bus_role role,
 		  void (*broken)(void *data, int error), void *data);
 int bus_loop_start(struct bus_loop *loop);
+
+/*
+ * The same, connecting to a message bus by its address, as in DBUS_SESSION_BUS_ADDRESS. Does not
+ * wait for it. Of several addresses the first that answers at all.
+ */
+int bus_loop_init_address(struct bus_loop *loop, uv_loop_t *uv, const char *address,
+			  void (*broken)(void *data, int error), void *data);
 
 /*
  * Closes the connection; no callback of the bus runs afterwards, pending calls stay unanswered.

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "display/qmp.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -34,6 +36,7 @@ void client_fail(struct display_client *client, int error)
 {
 	if (!client->gone) {
 		client->gone = true;
+		uv_timer_stop(&client->again);
 		close_listeners(client);
 		client->callbacks->disconnected(client->data, error);
 	}
@@ -67,7 +70,7 @@ int client_call_new(struct client_console *console, const char *interface, const
 		    sd_bus_message **out)
 {
 	struct display_client *client = console->client;
-	char path[CLIENT_PATH_MAX];
+	char path[DISPLAY_CONSOLE_PATH_MAX];
 	snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", console->info.id);
 	return sd_bus_message_new_method_call(client->server.bus, out, client->destination, path,
 					      interface, member);
@@ -75,7 +78,12 @@ int client_call_new(struct client_console *console, const char *interface, const
 
 static void on_broken(void *data, int error)
 {
-	client_fail(data, error);
+	struct display_client *client = data;
+	if (client->by_qmp && !client->gone) {
+		log_info("the machine has ended, or another viewer has taken its display: QEMU "
+			 "serves the last one that asked over QMP");
+	}
+	client_fail(client, error);
 }
 
 static void on_server_closed(void *data)
@@ -95,6 +103,100 @@ static int connect_peer(struct display_client *client, int fd)
 	return r < 0 ? r : client_introduce(client);
 }
 
+static void on_qmp_closed(void *data)
+{
+	client_leave(data);
+}
+
+static void on_qmp_done(void *data, int error)
+{
+	struct display_client *client = data;
+	qmp_destroy(client->qmp, on_qmp_closed);
+	client->qmp = NULL;
+	if (error == 0) {
+		int fd = client->ours;
+		client->ours = -1;
+		error = connect_peer(client, fd);
+		if (error < 0 && client->server.bus == NULL) {
+			fd_close(&fd);
+		}
+	}
+	if (error < 0) {
+		client_fail(client, error);
+	}
+}
+
+/* fd is owned on success. */
+static int connect_qmp(struct display_client *client, int fd)
+{
+	int pair[2];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		return -errno;
+	}
+	int r = qmp_create(client->loop, fd, pair[1], on_qmp_done, client, &client->qmp);
+	if (r < 0) {
+		fd_close_all(pair, 2);
+		return r;
+	}
+	client->ours = pair[0];
+	client->by_qmp = true;
+	client->open++;
+	return 0;
+}
+
+/* The machine's name on the bus has another owner. */
+static int on_owner(sd_bus_message *signal, void *data, sd_bus_error *error)
+{
+	const char *name;
+	const char *before;
+	const char *now;
+	if (sd_bus_message_read(signal, "sss", &name, &before, &now) > 0 && before[0] != '\0') {
+		client_fail(data, -ECONNRESET);
+	}
+	return 0;
+}
+
+static int connect_bus(struct display_client *client, const char *address)
+{
+	int r = bus_loop_init_address(&client->server, client->loop, address, on_broken, client);
+	if (r < 0) {
+		return r;
+	}
+	client->open++;
+	client->destination = DISPLAY_BUS_NAME;
+	r = bus_loop_start(&client->server);
+	if (r >= 0) {
+		r = sd_bus_add_match_async(client->server.bus, NULL,
+					   "type='signal',sender='org.freedesktop.DBus',"
+					   "interface='org.freedesktop.DBus',"
+					   "member='NameOwnerChanged',arg0='" DISPLAY_BUS_NAME "'",
+					   on_owner, NULL, client);
+	}
+	return r < 0 ? r : client_introduce(client);
+}
+
+/* Each takes over a descriptor only on success. */
+static int connect_way(struct display_client *client, const struct display_client_options *options)
+{
+	if (options->way == DISPLAY_BUS) {
+		return connect_bus(client, options->address);
+	}
+	int own = fd_dup(options->fd);
+	if (own < 0) {
+		return own;
+	}
+	int r = options->way == DISPLAY_QMP ? connect_qmp(client, own) : connect_peer(client, own);
+	if (r < 0 && client->server.bus == NULL) {
+		fd_close(&own);
+	}
+	return r;
+}
+
+static void on_again_closed(uv_handle_t *handle)
+{
+	client_leave(handle->data);
+}
+
 int display_client_create(uv_loop_t *loop, const struct display_client_options *options,
 			  struct display_client **out)
 {
@@ -102,25 +204,24 @@ int display_client_create(uv_loop_t *loop, const struct display_client_options *
 	if (client == NULL) {
 		return -ENOMEM;
 	}
-	*client = (struct display_client){
-		.loop = loop, .callbacks = options->callbacks, .data = options->data, .open = 1};
+	*client = (struct display_client){.loop = loop,
+					  .callbacks = options->callbacks,
+					  .data = options->data,
+					  .ours = -1,
+					  .open = 2}; /* itself and `again` */
 	list_init(&client->consoles);
 	list_init(&client->listeners);
-	int own = -1;
-	int r = -EOPNOTSUPP;
-	int fd = options->fd;
-	if (options->way == DISPLAY_PEER) {
-		own = fd_dup(fd);
-		r = own < 0 ? own : connect_peer(client, own);
-	}
+	uv_timer_init(loop, &client->again);
+	client->again.data = client;
+	int r = connect_way(client, options);
 	if (r < 0) {
-		if (client->server.bus == NULL) {
-			fd_close(&own);
-		}
 		display_client_destroy(client, NULL, NULL);
 		return r;
 	}
-	fd_close(&fd);
+	if (options->way != DISPLAY_BUS) {
+		int fd = options->fd;
+		fd_close(&fd);
+	}
 	*out = client;
 	return 0;
 }
@@ -131,6 +232,12 @@ void display_client_destroy(struct display_client *client, void (*done)(void *da
 	client->done = done;
 	client->done_data = data;
 	close_listeners(client);
+	fd_close(&client->ours);
+	uv_close((uv_handle_t *)&client->again, on_again_closed);
+	if (client->qmp != NULL) {
+		qmp_destroy(client->qmp, on_qmp_closed);
+		client->qmp = NULL;
+	}
 	if (client->server.bus != NULL) {
 		bus_loop_close(&client->server, on_server_closed);
 	}

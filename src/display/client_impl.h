@@ -8,9 +8,10 @@
 #include "util/list.h"
 
 /*
- * Private to the viewing end: client.c (the connection), client_console.c (what the machine tells
- * of its consoles), client_input.c (what we tell it), client_listener.c (the connection that
- * pictures come over) and client_picture.c (the calls that come over it). All on the loop's thread.
+ * Private to the viewing end: client.c (the connection), client_console.c and
+ * client_properties.c (what the machine tells of its consoles), client_input.c (what we tell it),
+ * client_listener.c (the connection that pictures come over), client_picture.c and client_bytes.c
+ * (the calls that come over it). All on the loop's thread.
  */
 
 /* One console. Lives as long as the client. */
@@ -53,6 +54,11 @@ struct display_client {
 	void *data;
 	struct bus_loop server; /* bus NULL until it is connected */
 	const char *destination; /* NULL between peers */
+	bool by_qmp;
+	struct qmp *qmp;  /* until it is closed */
+	int ours;  /* our end of what QEMU is asked to serve, until it does */
+	uv_timer_t again; /* the introduction: QEMU may still be putting its objects there */
+	unsigned attempts;
 	struct list consoles;
 	struct list listeners;
 	bool introduced; /* the server has told which consoles there are */
@@ -61,8 +67,6 @@ struct display_client {
 	void (*done)(void *data);
 	void *done_data;
 };
-
-#define CLIENT_PATH_MAX (sizeof(DISPLAY_CONSOLE_PATH) + 12)
 
 /* client.c */
 /* The client is of no use any more: tells so, once. */
@@ -80,6 +84,14 @@ struct client_console *client_console_find(struct display_client *client, unsign
 struct client_console *client_console_add(struct display_client *client, unsigned id);
 /* Asks what consoles there are and what they are like, and follows changes. */
 int client_introduce(struct display_client *client);
+int client_ask_consoles(struct display_client *client);
+
+/* The console is known, or has changed. */
+void client_console_tell(struct client_console *console);
+
+/* client_properties.c */
+int client_ask_properties(struct client_console *console);
+int client_on_changed(sd_bus_message *signal, void *data, sd_bus_error *error);
 
 /* client_listener.c */
 /* Offers the server a listener on the console. Failures end the client. */
@@ -92,5 +104,17 @@ void client_listener_close(struct client_listener *listener);
 int client_listener_add_object(struct client_listener *listener);
 /* Updates that wait for an answer do without it. */
 void client_listener_forget_updates(struct client_listener *listener);
+int client_refuse(sd_bus_error *error, const char *why);
+/* The callbacks of the same names; 1, as the call is answered later. memory is taken over. */
+int client_tell_update(struct client_listener *listener, sd_bus_message *call,
+		       const struct rect *rect);
+void client_tell_scanout(struct client_listener *listener, struct memory *memory,
+			 const struct frame *shape);
+/* Four numbers of a peer; false: they are no rect, or *r says that they are not there. */
+bool client_read_rect(sd_bus_message *call, struct rect *rect, int *r);
+
+/* client_bytes.c: Listener.Scanout and .Update. */
+int client_on_scanout(sd_bus_message *call, void *data, sd_bus_error *error);
+int client_on_update(sd_bus_message *call, void *data, sd_bus_error *error);
 
 #endif

@@ -189,7 +189,8 @@ static void dispatch(struct client_console *console, const struct display_input 
 			  (int32_t)input->to.y);
 		break;
 	case DISPLAY_MOVE_BY:
-		send_pair(console, DISPLAY_MOUSE, "RelMotion", "ii", input->by.dx, input->by.dy);
+		send_pair(console, console->info.has_monitor ? DISPLAY_HESPER : DISPLAY_MOUSE,
+			  "RelMotion", "ii", input->by.dx, input->by.dy);
 		break;
 	case DISPLAY_SCROLL:
 		scroll(console, input->by.dx, input->by.dy);

@@ -23,7 +23,7 @@ struct display_update {
 
 #define MAX_CURSOR_SIDE 512
 
-static int refuse(sd_bus_error *error, const char *why)
+int client_refuse(sd_bus_error *error, const char *why)
 {
 	log_limited(LOG_WARN, "refused a picture: %s", why);
 	return sd_bus_error_set(error, DISPLAY_ERROR_INVALID, why);
@@ -50,7 +50,7 @@ void client_listener_forget_updates(struct client_listener *listener)
 	}
 }
 
-static int tell_update(struct client_listener *listener, sd_bus_message *call,
+int client_tell_update(struct client_listener *listener, sd_bus_message *call,
 		       const struct rect *rect)
 {
 	struct display_update *update = calloc(1, sizeof(*update));
@@ -66,7 +66,7 @@ static int tell_update(struct client_listener *listener, sd_bus_message *call,
 }
 
 /* memory: one reference, taken over. */
-static void tell_scanout(struct client_listener *listener, struct memory *memory,
+void client_tell_scanout(struct client_listener *listener, struct memory *memory,
 			 const struct frame *shape)
 {
 	struct frame frame = *shape;
@@ -82,12 +82,12 @@ static int scanout_fd(struct client_listener *listener, sd_bus_message *call, in
 		      enum memory_kind kind, const struct frame *shape, sd_bus_error *error)
 {
 	if (shape->format == NULL) {
-		return refuse(error, "unknown pixel format");
+		return client_refuse(error, "unknown pixel format");
 	}
 	int64_t size = fd_size(lent);
 	if (size <= 0 || !frame_fits(shape->width, shape->height, shape->stride, shape->offset,
 				     (uint64_t)size)) {
-		return refuse(error, "the picture does not fit its memory");
+		return client_refuse(error, "the picture does not fit its memory");
 	}
 	int fd = fd_dup(lent);
 	if (fd < 0) {
@@ -101,7 +101,7 @@ static int scanout_fd(struct client_listener *listener, sd_bus_message *call, in
 	/* From now on the source is not ours to draw into. */
 	memory_unref(listener->copy);
 	listener->copy = NULL;
-	tell_scanout(listener, memory, shape);
+	client_tell_scanout(listener, memory, shape);
 	return sd_bus_reply_method_return(call, "");
 }
 
@@ -126,11 +126,11 @@ static int scanout_dmabuf(struct client_listener *listener, sd_bus_message *call
 			  sd_bus_error *error)
 {
 	if (modifier != DISPLAY_MODIFIER_LINEAR && modifier != DISPLAY_MODIFIER_INVALID) {
-		return refuse(error, "only linear dma-bufs are shown");
+		return client_refuse(error, "only linear dma-bufs are shown");
 	}
 	if (y0_top) {
 		/* QEMU's word for a texture whose first row is the bottom one. */
-		return refuse(error, "a picture stored upside down");
+		return client_refuse(error, "a picture stored upside down");
 	}
 	return scanout_fd(listener, call, fd, memory_kind_of_fd(fd), shape, error);
 }
@@ -199,7 +199,8 @@ static int on_scanout_dmabuf2(sd_bus_message *call, void *data, sd_bus_error *er
 		return r;
 	}
 	if (planes != 1 || !rect_inside(&rect, backing_width, backing_height)) {
-		return refuse(error, "a picture outside of its buffer, or of several planes");
+		return client_refuse(error,
+				     "a picture outside of its buffer, or of several planes");
 	}
 	shape.offset = offset;
 	shape.format = format_from_fourcc(fourcc);
@@ -207,7 +208,7 @@ static int on_scanout_dmabuf2(sd_bus_message *call, void *data, sd_bus_error *er
 	return scanout_dmabuf(data, call, fd, &shape, modifier, y0_top, error);
 }
 
-static bool read_rect(sd_bus_message *call, struct rect *rect, int *r)
+bool client_read_rect(sd_bus_message *call, struct rect *rect, int *r)
 {
 	int32_t x;
 	int32_t y;
@@ -226,96 +227,15 @@ static int on_update_fd(sd_bus_message *call, void *data, sd_bus_error *error)
 	struct client_listener *listener = data;
 	struct rect rect;
 	int r;
-	bool sane = read_rect(call, &rect, &r);
+	bool sane = client_read_rect(call, &rect, &r);
 	if (r < 0) {
 		return r;
 	}
 	if (!sane || !listener->has_source ||
 	    !rect_inside(&rect, listener->source.width, listener->source.height)) {
-		return refuse(error, "an update outside of the picture");
+		return client_refuse(error, "an update outside of the picture");
 	}
-	return tell_update(listener, call, &rect);
-}
-
-/* Rows of a message into the picture that stands for it here. */
-static void draw(struct client_listener *listener, const struct rect *rect, const void *pixels,
-		 uint32_t stride)
-{
-	struct frame part = frame_crop(&listener->source, rect);
-	char *to = listener->copy->mapping;
-	for (uint32_t y = 0; y < rect->height; y++) {
-		counter_copy_pixels(to + part.offset + (uint64_t)y * part.stride,
-				    (const char *)pixels + (uint64_t)y * stride,
-				    (size_t)rect->width * FORMAT_PIXEL_BYTES);
-	}
-}
-
-static int on_scanout(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client_listener *listener = data;
-	struct frame shape = {0};
-	uint32_t stride;
-	uint32_t pixman;
-	const void *pixels;
-	size_t size;
-	int r = sd_bus_message_read(call, "uuuu", &shape.width, &shape.height, &stride, &pixman);
-	if (r >= 0) {
-		r = sd_bus_message_read_array(call, 'y', &pixels, &size);
-	}
-	if (r < 0) {
-		return r;
-	}
-	shape.format = format_from_pixman(pixman);
-	if (shape.format == NULL || !frame_fits(shape.width, shape.height, stride, 0, size)) {
-		return refuse(error, "a picture with too few bytes, or of an unknown format");
-	}
-	shape.stride = shape.width * FORMAT_PIXEL_BYTES;
-	bool same = listener->copy != NULL && listener->has_source &&
-		    listener->source.width == shape.width &&
-		    listener->source.height == shape.height &&
-		    listener->source.format == shape.format;
-	if (!same) {
-		memory_unref(listener->copy);
-		listener->copy = memory_create_shm("hesper-view-copy",
-						   (uint64_t)shape.stride * shape.height);
-		if (listener->copy == NULL) {
-			listener->has_source = false;
-			return -ENOMEM;
-		}
-		tell_scanout(listener, memory_ref(listener->copy), &shape);
-	}
-	struct rect whole = {0, 0, shape.width, shape.height};
-	draw(listener, &whole, pixels, stride);
-	return tell_update(listener, call, &whole);
-}
-
-static int on_update(sd_bus_message *call, void *data, sd_bus_error *error)
-{
-	struct client_listener *listener = data;
-	struct rect rect;
-	uint32_t stride;
-	uint32_t pixman;
-	const void *pixels;
-	size_t size;
-	int r;
-	bool sane = read_rect(call, &rect, &r);
-	if (r >= 0) {
-		r = sd_bus_message_read(call, "uu", &stride, &pixman);
-	}
-	if (r >= 0) {
-		r = sd_bus_message_read_array(call, 'y', &pixels, &size);
-	}
-	if (r < 0) {
-		return r;
-	}
-	if (!sane || listener->copy == NULL || !listener->has_source ||
-	    !rect_inside(&rect, listener->source.width, listener->source.height) ||
-	    !frame_fits(rect.width, rect.height, stride, 0, size) ||
-	    listener->source.format != format_from_pixman(pixman)) {
-		return refuse(error, "an update that does not match the picture");
-	}
-	draw(listener, &rect, pixels, stride);
-	return tell_update(listener, call, &rect);
+	return client_tell_update(listener, call, &rect);
 }
 
 static int on_disable(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -362,7 +282,7 @@ static int on_cursor_define(sd_bus_message *call, void *data, sd_bus_error *erro
 	}
 	if (width <= 0 || height <= 0 || width > MAX_CURSOR_SIDE || height > MAX_CURSOR_SIDE ||
 	    size < (size_t)width * (size_t)height * 4) {
-		return refuse(error, "a cursor of a bad size");
+		return client_refuse(error, "a cursor of a bad size");
 	}
 	struct display_client *client = listener->client;
 	client->callbacks->cursor_define(client->data, listener->console->info.id, (uint32_t)width,
@@ -383,8 +303,8 @@ static int get_interfaces(sd_bus *bus, const char *path, const char *interface,
 
 static const sd_bus_vtable listener_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	METHOD("Scanout", "uuuuay", on_scanout),
-	METHOD("Update", "iiiiuuay", on_update),
+	METHOD("Scanout", "uuuuay", client_on_scanout),
+	METHOD("Update", "iiiiuuay", client_on_update),
 	METHOD("ScanoutDMABUF", "huuuutb", on_scanout_dmabuf),
 	METHOD("UpdateDMABUF", "iiii", on_update_fd),
 	METHOD("Disable", "", on_disable),

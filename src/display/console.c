@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "display/server_impl.h"
+#include "display/peer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,18 +10,12 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-/* The objects VM and Console_N, as one peer sees them. */
-
-struct peer {
-	struct list link;
-	struct display_server *server;
-	struct bus_loop bus;
-};
-
-/* Signals to a peer that reads nothing would pile up: above this many, none are sent. */
-#define MAX_QUEUED_SIGNALS 16
+/* The object VM, and what each Console_N tells of itself, as one peer sees them. */
 
 static const char *const no_interfaces[] = {NULL};
+static const char *const console_interfaces[] = {
+	DISPLAY_KEYBOARD, DISPLAY_MOUSE, DISPLAY_TOUCH_SCREEN, DISPLAY_HESPER, NULL,
+};
 
 static int get_name(sd_bus *bus, const char *path, const char *interface, const char *property,
 		    sd_bus_message *reply, void *data, sd_bus_error *error)
@@ -49,17 +43,25 @@ static int get_console_ids(sd_bus *bus, const char *path, const char *interface,
 	return sd_bus_message_append_array(reply, 'u', ids, server->head_count * sizeof(ids[0]));
 }
 
+static int get_vm_interfaces(sd_bus *bus, const char *path, const char *interface,
+			     const char *property, sd_bus_message *reply, void *data,
+			     sd_bus_error *error)
+{
+	return sd_bus_message_append_strv(reply, (char **)no_interfaces);
+}
+
 static int get_interfaces(sd_bus *bus, const char *path, const char *interface,
 			  const char *property, sd_bus_message *reply, void *data,
 			  sd_bus_error *error)
 {
-	return sd_bus_message_append_strv(reply, (char **)no_interfaces);
+	return sd_bus_message_append_strv(reply, (char **)console_interfaces);
 }
 
 static int get_label(sd_bus *bus, const char *path, const char *interface, const char *property,
 		     sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-	return sd_bus_message_append(reply, "s", "virtio-gpu");
+	const struct head *head = ((struct peer_console *)data)->head;
+	return sd_bus_message_append(reply, "s", head->name[0] != '\0' ? head->name : "virtio-gpu");
 }
 
 static int get_type(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -78,7 +80,7 @@ static int get_address(sd_bus *bus, const char *path, const char *interface, con
 static int get_number(sd_bus *bus, const char *path, const char *interface, const char *property,
 		      sd_bus_message *reply, void *data, sd_bus_error *error)
 {
-	struct head *head = data;
+	struct head *head = ((struct peer_console *)data)->head;
 	uint32_t value = head->index;
 	if (strcmp(property, "Width") == 0) {
 		value = head->width;
@@ -99,7 +101,7 @@ static bool is_stream_socket(int fd)
 
 static int on_register_listener(sd_bus_message *message, void *data, sd_bus_error *error)
 {
-	struct head *head = data;
+	struct head *head = ((struct peer_console *)data)->head;
 	int lent;
 	int r = sd_bus_message_read(message, "h", &lent);
 	if (r < 0) {
@@ -125,8 +127,7 @@ static int on_register_listener(sd_bus_message *message, void *data, sd_bus_erro
 
 static int on_set_ui_info(sd_bus_message *message, void *data, sd_bus_error *error)
 {
-	struct head *head = data;
-	struct display_server *server = head->server;
+	struct head *head = ((struct peer_console *)data)->head;
 	uint16_t width_mm;
 	uint16_t height_mm;
 	int32_t x;
@@ -140,9 +141,7 @@ static int on_set_ui_info(sd_bus_message *message, void *data, sd_bus_error *err
 	}
 	const struct display_monitor monitor = {
 		.width = width, .height = height, .width_mm = width_mm, .height_mm = height_mm};
-	if (server->callbacks != NULL && server->callbacks->monitor != NULL) {
-		server->callbacks->monitor(server->data, head->index, &monitor);
-	}
+	head_tell_monitor(head, &monitor);
 	return sd_bus_reply_method_return(message, "");
 }
 
@@ -151,7 +150,7 @@ static const sd_bus_vtable vm_vtable[] = {
 	SD_BUS_PROPERTY("Name", "s", get_name, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("UUID", "s", get_uuid, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("ConsoleIDs", "au", get_console_ids, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-	SD_BUS_PROPERTY("Interfaces", "as", get_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Interfaces", "as", get_vm_interfaces, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_VTABLE_END,
 };
 
@@ -173,99 +172,14 @@ static const sd_bus_vtable console_vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-static void on_closed(void *data)
+int console_add_vm(struct peer *peer)
 {
-	struct peer *peer = data;
-	struct display_server *server = peer->server;
-	free(peer);
-	server_leave(server);
+	return sd_bus_add_object_vtable(peer->bus.bus, NULL, DISPLAY_VM_PATH, DISPLAY_VM, vm_vtable,
+					peer->server);
 }
 
-static void peer_close(struct peer *peer)
+int console_add(struct peer_console *console, const char *path)
 {
-	list_remove(&peer->link);
-	peer->server->peer_count--;
-	bus_loop_close(&peer->bus, on_closed);
-}
-
-static void on_broken(void *data, int error)
-{
-	log_debug("display: a viewer's connection ended: %s", strerror(-error));
-	peer_close(data);
-}
-
-static int add_objects(struct peer *peer)
-{
-	struct display_server *server = peer->server;
-	sd_bus *bus = peer->bus.bus;
-	int r = sd_bus_add_object_manager(bus, NULL, DISPLAY_ROOT_PATH);
-	if (r >= 0) {
-		r = sd_bus_add_object_vtable(bus, NULL, DISPLAY_VM_PATH, DISPLAY_VM, vm_vtable,
-					     server);
-	}
-	for (unsigned i = 0; r >= 0 && i < server->head_count; i++) {
-		char path[sizeof(DISPLAY_CONSOLE_PATH) + 12];
-		snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", i);
-		r = sd_bus_add_object_vtable(bus, NULL, path, DISPLAY_CONSOLE, console_vtable,
-					     &server->heads[i]);
-	}
-	return r;
-}
-
-int peer_create(struct display_server *server, int fd)
-{
-	struct peer *peer = calloc(1, sizeof(*peer));
-	if (peer == NULL) {
-		return -ENOMEM;
-	}
-	peer->server = server;
-	int own = fd_dup(fd);
-	if (own < 0) {
-		free(peer);
-		return own;
-	}
-	int r = bus_loop_init(&peer->bus, server->loop, own, BUS_SERVER, on_broken, peer);
-	if (r < 0) {
-		fd_close(&own);
-		free(peer);
-		return r;
-	}
-	list_append(&server->peers, &peer->link);
-	server->peer_count++;
-	server->living++;
-	r = add_objects(peer);
-	if (r >= 0) {
-		r = bus_loop_start(&peer->bus);
-	}
-	if (r < 0) {
-		peer_close(peer);
-		return r;
-	}
-	fd_close(&fd);
-	return 0;
-}
-
-void peers_close(struct display_server *server)
-{
-	struct list *item;
-	struct list *tmp;
-	list_for_each_safe (item, tmp, &server->peers) {
-		peer_close(container_of(item, struct peer, link));
-	}
-}
-
-void peers_tell_size(struct display_server *server, unsigned head)
-{
-	char path[sizeof(DISPLAY_CONSOLE_PATH) + 12];
-	snprintf(path, sizeof(path), DISPLAY_CONSOLE_PATH "%u", head);
-	struct list *item;
-	list_for_each (item, &server->peers) {
-		sd_bus *bus = container_of(item, struct peer, link)->bus.bus;
-		uint64_t queued = 0;
-		if (sd_bus_is_ready(bus) > 0 && sd_bus_get_n_queued_write(bus, &queued) >= 0 &&
-		    queued < MAX_QUEUED_SIGNALS) {
-			sd_bus_emit_properties_changed(bus, path, DISPLAY_CONSOLE, "Width",
-						       "Height", NULL);
-		}
-	}
+	return sd_bus_add_object_vtable(console->peer->bus.bus, NULL, path, DISPLAY_CONSOLE,
+					console_vtable, console);
 }

@@ -44,8 +44,8 @@ enum display_touch_kind {
 enum display_input_kind {
 	DISPLAY_KEY,   /* key */
 	DISPLAY_BUTTON,   /* button */
-	DISPLAY_MOVE_TO,  /* to */
-	DISPLAY_MOVE_BY,  /* by, pixels */
+	DISPLAY_MOVE_TO,  /* to; QEMU takes it only while its pointer is absolute */
+	DISPLAY_MOVE_BY,  /* by, pixels; QEMU takes it only while its pointer is not absolute */
 	/*
 	 * by, in 1/120 of a click: y > 0 away from the user (up), x > 0 to the right. A server
 	 * without org.hesper.Display1.Console gets clicks of the wheel buttons; what does not make

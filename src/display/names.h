@@ -7,8 +7,10 @@
 #define DISPLAY_ROOT_PATH "/org/qemu/Display1"
 #define DISPLAY_VM_PATH DISPLAY_ROOT_PATH "/VM"
 #define DISPLAY_CONSOLE_PATH DISPLAY_ROOT_PATH "/Console_" /* and its id, decimal */
+#define DISPLAY_CONSOLE_PATH_MAX (sizeof(DISPLAY_CONSOLE_PATH) + 12)
 #define DISPLAY_LISTENER_PATH DISPLAY_ROOT_PATH "/Listener"
 
+#define DISPLAY_BUS_NAME "org.qemu" /* QEMU's on a message bus */
 #define DISPLAY_VM "org.qemu.Display1.VM"
 #define DISPLAY_CONSOLE "org.qemu.Display1.Console"
 #define DISPLAY_KEYBOARD "org.qemu.Display1.Keyboard"
@@ -25,9 +27,13 @@
  *   property Name s   the output's name, as in the guest's EDID
  *   method SetMonitor(u width, u height, u width_mm, u height_mm, u refresh_mhz)
  *                           pixels, width 0 disconnects; refresh 0 leaves it as it is
+ *   method RelMotion(i dx, i dy)  as Mouse.RelMotion, but whatever IsAbsolute says: both
+ *                           kinds of pointer are always there
  *   method Scroll(i dx, i dy)  1/120 of a wheel's click, y > 0 is up
  */
 #define DISPLAY_HESPER "org.hesper.Display1.Console"
+
+#define DISPLAY_PROPERTIES "org.freedesktop.DBus.Properties"
 
 #define DISPLAY_ERROR_FAILED "org.qemu.Display1.Error.Failed"
 #define DISPLAY_ERROR_INVALID "org.qemu.Display1.Error.Invalid"

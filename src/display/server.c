@@ -281,6 +281,23 @@ void display_server_cursor_move(struct display_server *server, unsigned head, in
 	listeners_cursor(&server->heads[head], false);
 }
 
+void head_tell_monitor(struct head *head, const struct display_monitor *monitor)
+{
+	struct display_server *server = head->server;
+	if (!server->destroying && server->callbacks != NULL &&
+	    server->callbacks->monitor != NULL) {
+		server->callbacks->monitor(server->data, head->index, monitor);
+	}
+}
+
+void head_tell_input(struct head *head, const struct display_input *input)
+{
+	struct display_server *server = head->server;
+	if (!server->destroying && server->callbacks != NULL && server->callbacks->input != NULL) {
+		server->callbacks->input(server->data, head->index, input);
+	}
+}
+
 void display_server_set_size(struct display_server *server, unsigned head, uint32_t width,
 			     uint32_t height)
 {
@@ -288,21 +305,34 @@ void display_server_set_size(struct display_server *server, unsigned head, uint3
 	if (target->width != width || target->height != height) {
 		target->width = width;
 		target->height = height;
-		peers_tell_size(server, head);
+		peers_tell(server, head, PEER_NEWS_SIZE);
 	}
 }
 
 void display_server_set_enabled(struct display_server *server, unsigned head, bool enabled)
 {
-	server->heads[head].enabled = enabled;
+	if (server->heads[head].enabled != enabled) {
+		server->heads[head].enabled = enabled;
+		peers_tell(server, head, PEER_NEWS_ENABLED);
+	}
 }
 
 void display_server_set_leds(struct display_server *server, uint32_t leds)
 {
-	server->leds = leds;
+	if (server->leds != leds) {
+		server->leds = leds;
+		for (unsigned i = 0; i < server->head_count; i++) {
+			peers_tell(server, i, PEER_NEWS_LEDS);
+		}
+	}
 }
 
 void display_server_set_absolute(struct display_server *server, bool absolute)
 {
-	server->absolute = absolute;
+	if (server->absolute != absolute) {
+		server->absolute = absolute;
+		for (unsigned i = 0; i < server->head_count; i++) {
+			peers_tell(server, i, PEER_NEWS_ABSOLUTE);
+		}
+	}
 }

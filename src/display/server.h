@@ -24,9 +24,10 @@ struct display_server_callbacks {
 	/* A viewer asks for another monitor. Numbers of a peer, as they came. May be NULL. */
 	void (*monitor)(void *data, unsigned head, const struct display_monitor *monitor);
 	/*
-	 * A viewer's input. Checked: keys are known numbers of 8 bits, buttons and slots exist,
-	 * positions are inside of the head's size. When a viewer goes, what it held down (and no
-	 * other viewer holds) is released; DISPLAY_RELEASE_ALL never comes. May be NULL.
+	 * A viewer's input. Checked: keys have 8 bits, buttons and slots exist, positions are
+	 * inside of the head's size. A press comes when the first viewer presses, a release when
+	 * the last one that pressed releases or goes; DISPLAY_RELEASE_ALL never comes. Wheel
+	 * buttons come as DISPLAY_SCROLL. May be NULL.
 	 */
 	void (*input)(void *data, unsigned head, const struct display_input *input);
 	/* Number of listeners that take pictures changed (registered, and asked what they know). */

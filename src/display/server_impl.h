@@ -6,7 +6,7 @@
 #include "display/server.h"
 #include "util/list.h"
 
-/* Private to the serving end: server.c, console.c, listener.c, listener_send.c. */
+/* Private to the serving end: server.c, peer.c, console*.c, listener.c, listener_send.c. */
 
 /* Beyond these a peer is turned away: every one costs descriptors and memory. */
 #define MAX_PEERS 32
@@ -32,6 +32,13 @@ struct cursor {
 	bool visible;
 };
 
+/* How many peers hold each key, button and touch slot down. */
+struct held {
+	uint8_t keys[DISPLAY_KEYS];
+	uint8_t buttons[DISPLAY_BUTTONS];
+	uint8_t touches[DISPLAY_MAX_TOUCH_SLOTS]; /* at most 1 */
+};
+
 struct head {
 	struct display_server *server;
 	unsigned index;
@@ -53,6 +60,7 @@ struct display_server {
 	struct head heads[DISPLAY_MAX_HEADS];
 	uint32_t leds;
 	bool absolute;
+	struct held held;
 	struct list acceptors;
 	struct list peers;
 	struct list listeners;
@@ -73,13 +81,21 @@ void release_hold(struct release *release);
 void release_drop(struct display_server *server, struct release *release);
 /* Runs the callbacks of finished releases. Last call of whatever entered the server. */
 void server_settle(struct display_server *server);
+void head_tell_monitor(struct head *head, const struct display_monitor *monitor);
+void head_tell_input(struct head *head, const struct display_input *input);
 /* Something with open handles is gone. */
 void server_leave(struct display_server *server);
 
-/* console.c: a connection that asks for objects. */
+/* peer.c: a connection that asks for objects. */
 int peer_create(struct display_server *server, int fd);
 void peers_close(struct display_server *server);
-void peers_tell_size(struct display_server *server, unsigned head);
+enum peer_news {
+	PEER_NEWS_SIZE = 1,
+	PEER_NEWS_ENABLED = 2,
+	PEER_NEWS_LEDS = 4,
+	PEER_NEWS_ABSOLUTE = 8,
+};
+void peers_tell(struct display_server *server, unsigned head, enum peer_news news);
 
 /* listener.c: a connection that gets pictures. */
 struct listener;

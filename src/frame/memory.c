@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "frame/memory.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/dma-buf.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
+#include "util/counters.h"
 #include "util/fd.h"
 
 static _Atomic uint64_t last_id;
@@ -72,6 +77,41 @@ void *memory_map(struct memory *memory)
 		memory->mapping = at == MAP_FAILED ? NULL : at;
 	}
 	return memory->mapping;
+}
+
+static int read_shm(const struct memory *memory, void *to, size_t bytes)
+{
+	ssize_t count = pread(memory->fd, to, bytes, 0);
+	if (count < 0) {
+		return -errno;
+	}
+	counter_add(COUNTER_CPU_COPIED_BYTES, (uint64_t)count);
+	return (size_t)count == bytes ? 0 : -EIO;
+}
+
+/* Its size is constant, so a mapping cannot fault; the driver may have to be told of the access. */
+static int read_dma_buf(const struct memory *memory, void *to, size_t bytes)
+{
+	struct dma_buf_sync sync = {.flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_START};
+	void *at = mmap(NULL, bytes, PROT_READ, MAP_SHARED, memory->fd, 0);
+	if (at == MAP_FAILED) {
+		return -errno;
+	}
+	ioctl(memory->fd, DMA_BUF_IOCTL_SYNC, &sync);
+	counter_copy_pixels(to, at, bytes);
+	sync.flags = DMA_BUF_SYNC_READ | DMA_BUF_SYNC_END;
+	ioctl(memory->fd, DMA_BUF_IOCTL_SYNC, &sync);
+	munmap(at, bytes);
+	return 0;
+}
+
+int memory_read(const struct memory *memory, void *to, size_t bytes)
+{
+	if (bytes > memory->size) {
+		return -EINVAL;
+	}
+	return memory->kind == MEMORY_SHM ? read_shm(memory, to, bytes)
+					  : read_dma_buf(memory, to, bytes);
 }
 
 enum memory_kind memory_kind_of_fd(int fd)

@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum memory_kind {
@@ -44,6 +45,13 @@ void memory_unref(struct memory *memory);
  * only: the one that created it. For 2D resources; blob memory is never mapped by hesperd.
  */
 void *memory_map(struct memory *memory);
+
+/*
+ * Copies its first bytes out, counted; for the few that a message carries, such as a pointer's
+ * picture. The memory may be another process's, which may make it shorter meanwhile: that is an
+ * error here, not a signal. 0, -EINVAL beyond the size, or -errno. Any thread.
+ */
+int memory_read(const struct memory *memory, void *to, size_t bytes);
 
 /* By F_GET_SEALS, which only a memfd answers. */
 enum memory_kind memory_kind_of_fd(int fd);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include "gpu/pages.h"
 #include "gpu/state.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/counters.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 struct gpu_context *context_find(struct gpu *gpu, uint32_t id)
@@ -157,6 +160,39 @@ void context_destroy(struct gpu_command *command)
 	render_context_destroy(gpu->render, id, context_destroyed, dying);
 }
 
+/*
+ * The renderer must know a resource before a command names it, or the whole context dies. So one
+ * whose pages cannot be shared is, for it, memory of a kind that no Vulkan driver gets to see:
+ * virglrenderer itself answers that with a clean error, and at once, while a driver's own error
+ * may come after the guest went on.
+ */
+static void import_pages(struct gpu *gpu, struct gpu_resource *resource)
+{
+	uint64_t page = GPU_BLOB_ALIGNMENT;
+	uint64_t size = (resource->size + page - 1) & ~(page - 1);
+	enum render_memory kind = RENDER_MEMORY_DMA_BUF;
+	int fd = -EOPNOTSUPP;
+	if (gpu->options.pages != GPU_PAGES_REFUSE) {
+		fd = pages_share(&resource->backing, resource->size, gpu->options.pages,
+				 gpu->udmabuf);
+	}
+	if (fd >= 0) {
+		counter_add(COUNTER_PAGES_SHARED, 1);
+	} else {
+		log_limited(LOG_INFO, "resource %u: Vulkan cannot share its pages: %s",
+			    resource->id, strerror(-fd));
+		counter_add(COUNTER_PAGES_REFUSED, 1);
+		kind = RENDER_MEMORY_SHM;
+		fd = fd_memfd("hesper-no-pages", size);
+	}
+	if (fd < 0) {
+		log_limited(LOG_WARN, "resource %u: %s", resource->id, strerror(-fd));
+		return;
+	}
+	resource->imported = true;
+	render_resource_import(gpu->render, resource->id, kind, fd, size);
+}
+
 void context_attach_resource(struct gpu_command *command)
 {
 	struct gpu *gpu = command->gpu;
@@ -172,9 +208,10 @@ void context_attach_resource(struct gpu_command *command)
 		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
 		return;
 	}
-	if (resource->kind == GPU_RESOURCE_HOST3D) {
-		render_context_attach(gpu->render, id, resource->id);
+	if (resource->kind != GPU_RESOURCE_HOST3D && !resource->imported) {
+		import_pages(gpu, resource);
 	}
+	render_context_attach(gpu->render, id, resource->id);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 

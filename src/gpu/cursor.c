@@ -5,6 +5,9 @@
 
 /* QEMU's own device and Linux use 64 x 64; larger ones would be a guest's mischief. */
 #define CURSOR_MAX 512
+/* A blob has no size in pixels; every guest's pointer that is one is as large as this, unpadded. */
+#define BLOB_SIDE 64
+#define BLOB_BYTES ((size_t)BLOB_SIDE * BLOB_SIDE * FORMAT_PIXEL_BYTES)
 
 static struct gpu_scanout *scanout_of(struct gpu_command *command, unsigned *head)
 {
@@ -23,31 +26,57 @@ static void move(struct gpu_command *command, unsigned head, bool visible)
 				   (int32_t)le32toh(pos->y), visible);
 }
 
-void cursor_update(struct gpu_command *command)
+static void define(struct gpu_command *command, unsigned head, uint32_t width, uint32_t height,
+		   const void *pixels)
 {
 	const struct virtio_gpu_update_cursor *request = &command->request.cursor;
 	struct gpu *gpu = command->gpu;
+	gpu->scanouts[head].cursor_resource = pixels == NULL ? 0 : le32toh(request->resource_id);
+	display_server_cursor_define(gpu->options.display, head, width, height,
+				     (int32_t)le32toh(request->hot_x),
+				     (int32_t)le32toh(request->hot_y), pixels);
+	move(command, head, pixels != NULL);
+	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
+}
+
+/*
+ * A compositor's pointer is a picture that its GPU made. It goes to viewers as bytes, so it is the
+ * one blob that is read here: when the pointer changes, not when it moves.
+ */
+static bool read_blob(struct gpu *gpu, const struct gpu_resource *resource, void *pixels)
+{
+	struct gpu_place place = {0};
+	bool right = resource->kind == GPU_RESOURCE_GUEST
+			     ? backing_copy(&resource->backing, &place, 0, pixels, BLOB_BYTES)
+			     : resource->memory != NULL &&
+				       memory_read(resource->memory, pixels, BLOB_BYTES) == 0;
+	if (right) {
+		scanout_excuse_copy(gpu, resource->id, BLOB_BYTES);
+	}
+	return right;
+}
+
+void cursor_update(struct gpu_command *command)
+{
+	uint32_t blob[BLOB_SIDE * BLOB_SIDE];
 	unsigned head;
-	struct gpu_scanout *scanout = scanout_of(command, &head);
-	if (scanout == NULL) {
+	if (scanout_of(command, &head) == NULL) {
 		return;
 	}
-	uint32_t id = le32toh(request->resource_id);
-	struct gpu_resource *resource = id == 0 ? NULL : resource_find(gpu, id);
-	if (id != 0 && (resource == NULL || resource->kind != GPU_RESOURCE_2D ||
-			resource->width > CURSOR_MAX || resource->height > CURSOR_MAX)) {
+	uint32_t id = le32toh(command->request.cursor.resource_id);
+	const struct gpu_resource *resource = id == 0 ? NULL : resource_find(command->gpu, id);
+	if (id == 0) {
+		define(command, head, 0, 0, NULL);
+	} else if (resource != NULL && resource->kind != GPU_RESOURCE_2D &&
+		   read_blob(command->gpu, resource, blob)) {
+		define(command, head, BLOB_SIDE, BLOB_SIDE, blob);
+	} else if (resource != NULL && resource->kind == GPU_RESOURCE_2D &&
+		   resource->width <= CURSOR_MAX && resource->height <= CURSOR_MAX) {
+		define(command, head, resource->width, resource->height, resource->memory->mapping);
+	} else {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 			     "resource %u is no cursor", id);
-		return;
 	}
-	scanout->cursor_resource = id;
-	display_server_cursor_define(
-		gpu->options.display, head, resource == NULL ? 0 : resource->width,
-		resource == NULL ? 0 : resource->height, (int32_t)le32toh(request->hot_x),
-		(int32_t)le32toh(request->hot_y),
-		resource == NULL ? NULL : resource->memory->mapping);
-	move(command, head, resource != NULL);
-	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
 /* The resource field of a move is stale and means nothing. */

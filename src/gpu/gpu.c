@@ -3,11 +3,13 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "util/counters.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 #define GPU_FEATURES                                                                               \
@@ -176,6 +178,10 @@ int gpu_create(const struct gpu_options *options, uv_loop_t *loop, struct gpu **
 	gpu->options = *options;
 	gpu->config.num_scanouts = htole32(options->heads);
 	gpu->config.blob_alignment = htole32(GPU_BLOB_ALIGNMENT);
+	gpu->udmabuf = -1;
+	if (options->pages == GPU_PAGES_DMA_BUF) {
+		gpu->udmabuf = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	}
 	idmap_init(&gpu->resources);
 	idmap_init(&gpu->contexts);
 	list_init(&gpu->dying);
@@ -243,6 +249,7 @@ void gpu_destroy(struct gpu *gpu, void (*done)(void *data), void *data)
 	reset(gpu);
 	idmap_finish(&gpu->resources);
 	idmap_finish(&gpu->contexts);
+	fd_close(&gpu->udmabuf);
 	gpu->closing = gpu->options.heads + 2;
 	for (unsigned i = 0; i < gpu->options.heads; i++) {
 		gpu->scanouts[i].disable_timer.data = gpu;

@@ -41,10 +41,18 @@ struct gpu_output {
 	const char *name;  /* the monitor's, 1..13 printable ASCII characters */
 };
 
+/* What a renderer's context gets of a 2D resource or guest blob that it is to import. */
+enum gpu_pages {
+	GPU_PAGES_LIST, /* the guest's own pages, as hesper's Vulkan layer takes them */
+	GPU_PAGES_DMA_BUF, /* the guest's own pages, by /dev/udmabuf */
+	GPU_PAGES_REFUSE, /* VK_ERROR_INVALID_EXTERNAL_HANDLE */
+};
+
 struct gpu_options {
 	unsigned heads;   /* outputs that may have a monitor, 1..GPU_MAX_HEADS */
 	struct gpu_output outputs[GPU_MAX_HEADS];
 	uint64_t window_size;  /* bytes; power of two */
+	enum gpu_pages pages;
 	struct display_server *display; /* must outlive the gpu */
 	/* The renderer is up, and a vhost may be attached; or error is negative errno. */
 	void (*ready)(void *data, int error);

@@ -90,8 +90,7 @@ void monitor_get_edid(struct gpu_command *command)
 			.height_mm = mode->height_mm,
 			.serial = head + 1,
 		};
-		snprintf(monitor.name, sizeof(monitor.name), "%s",
-			 gpu->options.outputs[head].name);
+		snprintf(monitor.name, sizeof(monitor.name), "%s", gpu->options.outputs[head].name);
 		response.size = htole32((uint32_t)edid_write(&monitor, response.edid));
 	}
 	command_finish_with(command, &response, sizeof(response), VIRTIO_GPU_RESP_OK_EDID);

@@ -112,7 +112,7 @@ void resource_unref(struct gpu_command *command)
 	}
 	context_forget_resource(gpu, resource->id);
 	scanout_forget_resource(gpu, resource->id);
-	if (resource->kind == GPU_RESOURCE_HOST3D) {
+	if (resource->kind == GPU_RESOURCE_HOST3D || resource->imported) {
 		render_resource_unref(gpu->render, resource->id);
 	}
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);

@@ -36,7 +36,7 @@ static void count_blob_path(struct gpu *gpu, struct gpu_scanout *scanout, bool b
 void scanout_excuse_copy(struct gpu *gpu, uint32_t resource, uint64_t bytes)
 {
 	for (unsigned i = 0; i < gpu->options.heads; i++) {
-		if (gpu->scanouts[i].resource == resource) {
+		if (gpu->scanouts[i].resource == resource && gpu->scanouts[i].blob) {
 			return;
 		}
 	}

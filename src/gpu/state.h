@@ -64,6 +64,7 @@ struct gpu_resource {
 	uint32_t id;
 	enum gpu_resource_kind kind;
 	bool busy;
+	bool imported; /* guest pages that the renderer has as a resource, too */
 	struct list waiters; /* struct gpu_command.wait_link */
 	struct memory *memory;
 	struct gpu_backing backing;
@@ -100,6 +101,7 @@ struct gpu {
 	struct virtio_gpu_config config;
 	bool mode_changed; /* since the guest was last told of an event */
 	uv_timer_t hot_plug_timer; /* runs while the next event has to keep its distance */
+	int udmabuf; /* /dev/udmabuf, or -1 */
 	struct idmap resources;
 	struct idmap contexts;
 	struct list dying; /* contexts whose destruction is under way */
@@ -268,8 +270,9 @@ void scanout_init(struct gpu *gpu, unsigned head);
 /* The id means nothing any more; a head that shows the resource goes on showing its memory. */
 void scanout_forget_resource(struct gpu *gpu, uint32_t resource);
 /*
- * bytes were copied into a 2D resource: unless a head shows it, the blob path has no part in
- * that (Linux fills its text console before it comes back on).
+ * bytes were copied that the blob path has no part in, unless a head shows that resource as a blob:
+ * Linux fills its text console before it comes back on, or shows it on one head beside a blob on
+ * another.
  */
 void scanout_excuse_copy(struct gpu *gpu, uint32_t resource, uint64_t bytes);
 /* The head's monitor came or went: mode already says so. */

@@ -4,9 +4,9 @@
  * which sockets the device is made of.
  *
  * Start: options, the memory path (a child asks the Vulkan driver), the process that will start all
- * others, the sockets, the display, the device, the renderer; when that is ready, the machine is let
- * in. End: when the machine is gone
- * or a signal comes, in the opposite order, each step waiting for the one before in the loop.
+ * others, the sockets, the display, the device, the input devices, the renderer; when that is ready,
+ * the machine is let in. End: when the machine is gone or a signal comes, in the opposite order, each
+ * step waiting for the one before in the loop.
  */
 #include <errno.h>
 #include <limits.h>
@@ -23,6 +23,8 @@
 #include "hesperd/memory_path.h"
 #include "hesperd/options.h"
 #include "hesperd/places.h"
+#include "hesperd/seat.h"
+#include "hesperd/socket.h"
 #include "hesperd/stats.h"
 #include "render/spawner.h"
 #include "util/fd.h"
@@ -43,7 +45,10 @@ struct hesperd {
 	struct display_server *display;
 	struct gpu *gpu;
 	struct render *render;
+	struct window_files *window_files;
 	struct vhost *vhost;
+	bool connected; /* the GPU's session goes on */
+	struct seat seat;
 	bool stopping;
 	int status;
 };
@@ -84,6 +89,13 @@ static void stop_render(void *data)
 	}
 }
 
+static void stop_session(void *data)
+{
+	struct hesperd *d = data;
+	gpu_detach(d->gpu);
+	vhost_destroy(d->vhost, stop_render, d);
+}
+
 static void stop(struct hesperd *d, int status)
 {
 	if (d->stopping) {
@@ -102,31 +114,45 @@ static void stop(struct hesperd *d, int status)
 	if (d->options.display != NULL) {
 		unlink(d->options.display);
 	}
-	gpu_detach(d->gpu);
-	vhost_destroy(d->vhost, stop_render, d);
+	seat_close(&d->seat, stop_session, d);
+}
+
+/*
+ * The machine is gone when all of its sessions are: QEMU aborts if a device of a living one
+ * disappears (protocols Q6), and one of several may end before (unplugged, or broken).
+ */
+static void handle_sessions(void *data)
+{
+	struct hesperd *d = data;
+	if (!d->connected && d->seat.sessions == 0) {
+		log_info("the machine has ended");
+		stop(d, d->status);
+	}
 }
 
 static void handle_disconnected(void *data, int error)
 {
 	struct hesperd *d = data;
+	d->connected = false;
 	if (error < 0) {
 		log_error("the machine's connection broke: %s", strerror(-error));
-	} else {
-		log_info("the machine has ended");
+		d->status = 1;
 	}
-	stop(d, error < 0 ? 1 : 0);
+	handle_sessions(d);
 }
 
 static int attach(struct hesperd *d, int fd)
 {
 	struct vhost_options options;
 	gpu_vhost_options(d->gpu, &options);
+	options.window_files = d->window_files;
 	int error = vhost_create(&options, fd, &d->loop, &d->vhost);
 	if (error < 0) {
 		fd_close(&fd);
 		log_error("cannot serve the machine: %s", strerror(-error));
 		return error;
 	}
+	d->connected = true;
 	gpu_attach(d->gpu, d->vhost);
 	return 0;
 }
@@ -164,21 +190,31 @@ static void say_ready(struct hesperd *d)
 	}
 }
 
+static int let_in(struct hesperd *d)
+{
+	int error = seat_serve(&d->seat);
+	if (error < 0) {
+		return error;
+	}
+	if (d->options.socket_path == NULL) {
+		return attach(d, (int)d->options.fd);
+	}
+	uv_poll_init(&d->loop, &d->accept_poll, d->listen_fd);
+	d->accept_poll.data = d;
+	d->accept_open = true;
+	return uv_poll_start(&d->accept_poll, UV_READABLE, handle_accept);
+}
+
 static void handle_render_ready(void *data, int error)
 {
 	struct hesperd *d = data;
 	if (d->stopping) {
 		return;
 	}
-	if (error == 0 && d->options.socket_path != NULL) {
-		uv_poll_init(&d->loop, &d->accept_poll, d->listen_fd);
-		d->accept_poll.data = d;
-		d->accept_open = true;
-		error = uv_poll_start(&d->accept_poll, UV_READABLE, handle_accept);
-	} else if (error == 0) {
-		error = attach(d, (int)d->options.fd);
-	} else {
+	if (error < 0) {
 		log_error("the renderer did not start: %s", strerror(-error));
+	} else {
+		error = let_in(d);
 	}
 	if (error < 0) {
 		stop(d, 1);
@@ -196,6 +232,14 @@ static void handle_monitor(void *data, unsigned head, const struct display_monit
 	}
 }
 
+static void handle_input(void *data, unsigned head, const struct display_input *input)
+{
+	struct hesperd *d = data;
+	if (!d->stopping) {
+		seat_input(&d->seat, head, input);
+	}
+}
+
 static void handle_listeners(void *data, unsigned count)
 {
 	log_info("%u viewer%s", count, count == 1 ? "" : "s");
@@ -203,6 +247,7 @@ static void handle_listeners(void *data, unsigned count)
 
 static const struct display_server_callbacks display_callbacks = {
 	.monitor = handle_monitor,
+	.input = handle_input,
 	.listeners = handle_listeners,
 };
 
@@ -242,27 +287,18 @@ static int start_spawner(struct hesperd *d)
 	return error;
 }
 
-static int open_socket(const char *path, int *fd)
-{
-	*fd = fd_listen(path, 4);
-	if (*fd == -EADDRINUSE) {
-		log_error("%s is in use by another process. Fix: choose another path, or end that "
-			  "process",
-			  path);
-	} else if (*fd < 0) {
-		log_error("cannot make the socket %s: %s", path, strerror(-*fd));
-	}
-	return *fd < 0 ? *fd : 0;
-}
-
 static int start(struct hesperd *d)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
 	const struct hesperd_options *o = &d->options;
-	if (o->socket_path != NULL && open_socket(o->socket_path, &d->listen_fd) < 0) {
+	if (o->socket_path != NULL && socket_open(o->socket_path, &d->listen_fd) < 0) {
 		return -1;
 	}
-	if (o->display != NULL && open_socket(o->display, &d->display_fd) < 0) {
+	if (o->display != NULL && socket_open(o->display, &d->display_fd) < 0) {
+		return -1;
+	}
+	d->window_files = window_files_create();
+	if (d->window_files == NULL) {
 		return -1;
 	}
 	uv_loop_init(&d->loop);
@@ -284,6 +320,9 @@ static int start(struct hesperd *d)
 		.disconnected = handle_disconnected,
 		.data = d,
 	};
+	gpu.pages = o->guest_pages == HESPERD_GUEST_PAGES_REFUSE ? GPU_PAGES_REFUSE
+		    : d->memory.host_memory                      ? GPU_PAGES_LIST
+								 : GPU_PAGES_DMA_BUF;
 	memcpy(gpu.outputs, o->outputs.list, sizeof(gpu.outputs));
 	for (unsigned i = 0; i < o->outputs.count; i++) {
 		display.output_names[i] = o->outputs.list[i].name;
@@ -296,6 +335,13 @@ static int start(struct hesperd *d)
 	}
 	gpu.display = d->display;
 	if (gpu_create(&gpu, &d->loop, &d->gpu) < 0) {
+		return -1;
+	}
+	d->seat.gpu = d->gpu;
+	d->seat.display = d->display;
+	d->seat.ended = handle_sessions;
+	d->seat.data = d;
+	if (seat_open(&d->seat, &d->loop, o->input, d->window_files) < 0) {
 		return -1;
 	}
 	d->render_options = (struct render_options){
@@ -345,10 +391,12 @@ int main(int argc, char **argv)
 		if (d.listen_fd >= 0) {
 			unlink(d.options.socket_path);
 		}
+		seat_unlink(&d.seat);
 		return 1;
 	}
 	uv_run(&d.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d.loop);
+	window_files_destroy(d.window_files);
 	memory_path_finish(&d.memory);
 	return d.status;
 }

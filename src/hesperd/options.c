@@ -17,6 +17,11 @@ static const char *const notes[] = {
 	"vhost-user-test-device-pci,chardev=vg,virtio-id=16,num_vqs=2,config_size=24,vq_size=256, "
 	"and guest memory that is shared: -object "
 	"memory-backend-memfd,id=mem,size=4G,share=on -machine memory-backend=mem",
+	"With --input there are keyboard.sock, tablet.sock, mouse.sock and touch.sock in DIR, for "
+	"as "
+	"many input devices: -chardev socket,id=kbd,path=DIR/keyboard.sock -device "
+	"vhost-user-test-device-pci,chardev=kbd,virtio-id=18,num_vqs=2,config_size=136,vq_size=64. "
+	"What viewers type and point at goes there.",
 	"It serves one machine and exits when that ends. QEMU aborts when a vhost-user device "
 	"disappears, so do not stop hesperd before the machine.",
 	"SIGUSR1 writes the statistics file at once; SIGTERM and SIGINT end hesperd.",
@@ -47,6 +52,9 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"fd", 0, OPTION_UINT, &fd, "N", "use this connected vhost-user socket instead", 3},
 		{"display", 0, OPTION_STRING, &o->display, "PATH",
 		 "serve viewers at this socket (org.qemu.Display1, peer to peer)"},
+		{"input", 0, OPTION_STRING, &o->input, "DIR",
+		 "be keyboard, tablet, mouse and touch screen, too: at DIR/keyboard.sock and so "
+		 "on"},
 		{"name", 0, OPTION_STRING, &o->name, "NAME",
 		 "the machine's name, as viewers show it"},
 		{"outputs", 0, OPTION_STRING, &outputs, "N|OUTPUT,…",
@@ -62,6 +70,9 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		 "rate at which the guest draws, such as 59.94, where --outputs has none", 1, 1000},
 		{"memory", 0, OPTION_CHOICE, &o->memory, "auto|dma-buf|host-memory",
 		 "how frames are shared; auto asks the Vulkan driver"},
+		{"guest-pages", 0, OPTION_CHOICE, &o->guest_pages, "share|refuse",
+		 "whether the guest's Vulkan may import buffers that are pages of its RAM; where "
+		 "the host shares memory by host-memory, the renderer then sees all of that RAM"},
 		{"render", 0, OPTION_CHOICE, &o->render, "venus|none",
 		 "renderer of guest contexts; none draws nothing, for tests"},
 		{"window-size", 0, OPTION_UINT, &o->window_mib, "MIB",

@@ -18,13 +18,20 @@ enum hesperd_render {
 	HESPERD_RENDER_NONE,
 };
 
+enum hesperd_guest_pages {
+	HESPERD_GUEST_PAGES_SHARE,
+	HESPERD_GUEST_PAGES_REFUSE,
+};
+
 struct hesperd_options {
 	const char *socket_path;
 	uint32_t fd;
 	const char *display;
+	const char *input;
 	const char *name;
 	struct outputs outputs;
 	uint32_t memory; /* enum hesperd_memory */
+	uint32_t guest_pages; /* enum hesperd_guest_pages */
 	uint32_t render; /* enum hesperd_render */
 	uint32_t window_mib;
 	const char *layer_dir;

@@ -80,6 +80,7 @@ static void end_soon(struct demo *demo, uint64_t ms)
 /* With --keep-running this is how it ends well: the program is asked for its figures. */
 static void ask_app_to_end(struct demo *demo)
 {
+	demo->app_told_to_end = true;
 	stages_tell(&demo->stages, "!" JOB " %d", SIGTERM);
 	end_soon(demo, APP_END_MS);
 }
@@ -122,24 +123,38 @@ static void on_still(uv_timer_t *timer)
 	fail(demo);
 }
 
-static void start_app(struct demo *demo)
+static void count_anew(struct demo *demo)
+{
+	demo->frames = 0;
+	child_signal(&demo->viewer, SIGUSR2);
+}
+
+static void tell_app(struct demo *demo)
 {
 	const struct demo_options *options = &demo->options;
 	char frames[32] = "";
+	if (options->desktop) {
+		stages_tell(&demo->stages, JOB " exec hesper-desktop");
+		return;
+	}
 	if (!options->keep_running) {
 		snprintf(frames, sizeof(frames), "--frames %u", options->frames);
 	}
-	demo->app_asked = true;
-	demo->frames = 0;
-	child_signal(&demo->viewer, SIGUSR2);
-	demo->app_started_ns = clock_now_ns();
-	progress_begin(&demo->progress, "first frame");
-	uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
-	stages_tell(&demo->stages, HOLD);
 	stages_tell(&demo->stages,
 		    JOB " exec hesper-%s --wsi %s --size %ux%u --refresh %u %s --json -",
 		    options->app, demo_wsi_names[options->wsi], options->size.width,
 		    options->size.height, options->refresh, frames);
+}
+
+static void start_app(struct demo *demo)
+{
+	demo->app_asked = true;
+	count_anew(demo);
+	demo->app_started_ns = clock_now_ns();
+	progress_begin(&demo->progress, demo->options.desktop ? "desktop" : "first frame");
+	uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
+	stages_tell(&demo->stages, HOLD);
+	tell_app(demo);
 }
 
 static void show_live(struct demo *demo, double fps)
@@ -157,6 +172,20 @@ static void show_live(struct demo *demo, double fps)
 	}
 }
 
+/* A picture that stands still is a failure, but not on a desktop where nothing goes on. And there it
+ * is the viewer that counts the frames: the session does not. */
+static void watch_picture(struct demo *demo)
+{
+	const struct demo_options *options = &demo->options;
+	if (options->desktop && options->keep_running) {
+		uv_timer_stop(&demo->timer);
+	} else if (options->desktop && demo->frames >= (json_int_t)options->frames) {
+		ask_app_to_end(demo);
+	} else {
+		uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
+	}
+}
+
 static void on_viewer_status(void *data, const char *line)
 {
 	struct demo *demo = data;
@@ -171,8 +200,9 @@ static void on_viewer_status(void *data, const char *line)
 	demo->frames = frames;
 	if (!demo->app_asked && frames > 0) {
 		start_app(demo);
-	} else if (demo->app_begun && !demo->app_ended && moved && fps > 0) {
-		uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
+	} else if (demo->app_begun && !demo->app_ended && !demo->app_told_to_end && moved &&
+		   fps > 0) {
+		watch_picture(demo);
 		show_live(demo, fps);
 	}
 }
@@ -205,6 +235,7 @@ static void start_viewer(struct demo *demo)
 {
 	char title[64];
 	char at[16];
+	char refresh[16];
 	const char *argv[24];
 	size_t count = 0;
 	/* Early enough to be reached when frames are dropped, late enough to be in mid-spin. */
@@ -219,6 +250,10 @@ static void start_viewer(struct demo *demo)
 	argv[count++] = at;
 	argv[count++] = "--summary";
 	argv[count++] = demo->view_summary;
+	/* Not the host monitor's: it was asked for. */
+	snprintf(refresh, sizeof(refresh), "%u", demo->options.refresh);
+	argv[count++] = "--refresh";
+	argv[count++] = refresh;
 	argv[count++] = "--status-fd";
 	argv[count++] = "3";
 	argv[count++] = "--title";
@@ -258,6 +293,10 @@ static void on_app_line(struct demo *demo, const char *line)
 		demo->app_summary = json_loads(line, 0, NULL);
 	} else if (!demo->app_begun) {
 		demo->app_begun = true;
+		if (demo->options.desktop) {
+			/* What it drew until its windows were there is not part of the figures. */
+			count_anew(demo);
+		}
 	}
 }
 
@@ -322,6 +361,8 @@ static bool prepare(struct demo *demo)
 		.paths = &demo->paths,
 		.qemu = demo->options.qemu,
 		.name = "hesper demo",
+		.desktop = demo->options.desktop,
+		.outputs = demo->options.outputs,
 		.size = demo->options.size,
 		.refresh = demo->options.refresh,
 		.memory = demo_memory_names[demo->options.memory],

@@ -9,10 +9,12 @@
 
 /* What "hesper demo" was asked for. Strings point into argv, the environment or out_buffer. */
 struct demo_options {
-	const char *app; /* "cube" or "triangle" */
-	uint32_t frames;
+	const char *app; /* "cube", "triangle" or "desktop" */
+	bool desktop;
+	uint32_t frames; /* after which it ends, unless keep_running */
 	struct option_size size;
 	uint32_t refresh; /* Hz */
+	const char *outputs; /* for hesperd; NULL: one */
 	bool headless;
 	const char *out; /* directory; NULL: demo chooses */
 	uint32_t memory; /* index into "auto|dma-buf|host-memory" */

@@ -54,6 +54,11 @@ bool demo_report(struct demo *demo)
 	FILE *picture = fopen(demo->picture, "re");
 	json_t *device = json_load_file(demo->stages.stats_path, 0, NULL);
 	json_t *view = json_load_file(demo->view_summary, 0, NULL);
+	if (demo->options.desktop) {
+		/* A session does not count what it shows; the device does. */
+		json_object_set(demo->app_summary, "frames",
+				json_object_get(device, "scanout_blob_commands"));
+	}
 	const struct report_input input = {
 		.app = demo->options.app,
 		.refresh = demo->options.refresh,

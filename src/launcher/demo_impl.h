@@ -35,6 +35,7 @@ struct demo {
 	json_int_t frames; /* that the viewer last told */
 	bool app_asked; /* to start */
 	bool app_begun; /* it said so */
+	bool app_told_to_end;
 	bool app_ended; /* and all went well */
 	bool first_shown;
 	bool failed;

@@ -11,6 +11,7 @@
 #define MEMORY_CHOICES "auto|dma-buf|host-memory"
 #define WSI_CHOICES "direct|display"
 #define LOG_CHOICES "error|warn|info|debug"
+#define DEFAULT_FRAMES 600
 
 const char *const demo_memory_names[] = {"auto", "dma-buf", "host-memory"};
 const char *const demo_wsi_names[] = {"direct", "display"};
@@ -18,7 +19,10 @@ const char *const demo_log_names[] = {"error", "warn", "info", "debug"};
 
 static const char *const notes[] = {
 	"Starts hesperd, a virtual machine under stock QEMU and a viewer; the program in the guest "
-	"draws with Vulkan. Writes the guest's screen (APP.png), summary.json and logs/ into the "
+	"draws with Vulkan. The desktop is a Wayland session to type and click into, with OpenGL "
+	"on "
+	"Vulkan; its guest image is larger. Writes the guest's screen (APP.png), summary.json and "
+	"logs/ into the "
 	"directory of --out, and ends with a line of figures. Exit status 0 when all of it worked, "
 	"130 "
 	"or 143 when a signal ended it.",
@@ -40,8 +44,12 @@ static int parse_app(int argc, char **argv, int first, struct demo_options *opti
 		return 0;
 	}
 	options->app = argv[first];
-	if (strcmp(options->app, "cube") != 0 && strcmp(options->app, "triangle") != 0) {
-		fprintf(stderr, "hesper demo: there is no demo '%s'; there are cube and triangle\n",
+	options->desktop = strcmp(options->app, "desktop") == 0;
+	if (!options->desktop && strcmp(options->app, "cube") != 0 &&
+	    strcmp(options->app, "triangle") != 0) {
+		fprintf(stderr,
+			"hesper demo: there is no demo '%s'; there are cube, triangle and "
+			"desktop\n",
 			options->app);
 		return -EINVAL;
 	}
@@ -56,18 +64,23 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 {
 	*options = (struct demo_options){
 		.app = "cube",
-		.frames = 600,
 		.size = {1280, 800},
 		.refresh = 60,
 		.guest_memory_mib = 2048,
 		.log = LOG_WARN,
 	};
 	const struct option_spec specs[] = {
-		{"frames", 'n', OPTION_UINT, &options->frames, "N", "End after N frames", 1, 0},
+		{"frames", 'n', OPTION_UINT, &options->frames, "N",
+		 "End after N frames; else the cube and the triangle end after 600, the desktop "
+		 "when its window is closed",
+		 1, 0},
 		{"size", 0, OPTION_SIZE, &options->size, "WxH", "Size of the guest's screen", 64,
 		 8192},
 		{"refresh", 0, OPTION_UINT, &options->refresh, "HZ",
 		 "Refresh rate of the guest's screen", 1, 1000},
+		{"outputs", 0, OPTION_STRING, &options->outputs, "N|OUTPUT,…",
+		 "The guest's monitors, a window each: how many, or a list as hesperd takes it", 0,
+		 0},
 		{"headless", 0, OPTION_FLAG, &options->headless, NULL, "Open no window", 0, 0},
 		{"out", 'o', OPTION_STRING, &options->out, "DIR",
 		 "Where the picture, the summary and the logs go; build/demo of the source tree, "
@@ -96,7 +109,7 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 	};
 	const struct option_table table = {
 		.program = "hesper demo",
-		.operands = "[cube|triangle]",
+		.operands = "[cube|triangle|desktop]",
 		.summary = "Shows a guest's Vulkan picture on this host, without copying it",
 		.specs = specs,
 		.count = sizeof(specs) / sizeof(specs[0]),
@@ -107,5 +120,10 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 		return first;
 	}
 	options->qemu = qemu_binary(options->qemu);
-	return parse_app(argc, argv, first, options);
+	int error = parse_app(argc, argv, first, options);
+	if (options->frames == 0) {
+		options->frames = DEFAULT_FRAMES;
+		options->keep_running = options->keep_running || options->desktop;
+	}
+	return error;
 }

@@ -15,8 +15,20 @@
 
 #include <hesper/control.h>
 
-/* virtio-gpu: device id, queues and configuration bytes; virtio 1.3, 5.7. */
-#define GPU_DEVICE QEMU_DEVICE ",chardev=gpu,virtio-id=16,num_vqs=2,config_size=24,vq_size=256"
+/* virtio-gpu and virtio-input: device id, queues and configuration bytes; virtio 1.4, 5.7 and 5.8. */
+#define GPU_DEVICE                                                                                 \
+	QEMU_DEVICE ",chardev=gpu,virtio-id=16,num_vqs=2,config_size=24,vq_size=256,addr=4"
+#define INPUT_PROPERTIES "virtio-id=18,num_vqs=2,config_size=136,vq_size=64"
+
+/*
+ * Slots on the PCI bus. These devices have an interrupt line instead of messages (protocols Q11),
+ * and q35 gives slots whose numbers are equal modulo 4 the same line. On the GPU's own line there is
+ * nobody else: each interrupt asks every device of its line, and asking leaves the guest.
+ */
+static const struct {
+	const char *name; /* of hesperd's socket, too */
+	unsigned slot;
+} inputs[] = {{"keyboard", 5}, {"tablet", 6}, {"mouse", 7}, {"touch", 9}};
 
 struct builder {
 	char **argv;
@@ -98,6 +110,20 @@ static void add_gpu(struct builder *builder, const struct qemu_plan *plan)
 	add(builder, GPU_DEVICE);
 }
 
+static void add_input(struct builder *builder, const struct qemu_plan *plan)
+{
+	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
+		char *directory = as_value(plan->input_dir);
+		add(builder, "-chardev");
+		add(builder, "socket,id=%s,path=%s/%s.sock", inputs[i].name, directory,
+		    inputs[i].name);
+		add(builder, "-device");
+		add(builder, "%s,chardev=%s,%s,addr=%u", QEMU_DEVICE, inputs[i].name,
+		    INPUT_PROPERTIES, inputs[i].slot);
+		free(directory);
+	}
+}
+
 static void add_system(struct builder *builder, const struct qemu_plan *plan)
 {
 	add(builder, "-kernel");
@@ -150,6 +176,9 @@ char **qemu_args_build(const struct qemu_plan *plan)
 	add(&builder, "%s", plan->binary);
 	add_machine(&builder, plan);
 	add_gpu(&builder, plan);
+	if (plan->input_dir != NULL) {
+		add_input(&builder, plan);
+	}
 	add_system(&builder, plan);
 	add_control(&builder, plan);
 	return builder.argv;

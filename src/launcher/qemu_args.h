@@ -16,6 +16,7 @@ struct qemu_plan {
 	uint32_t cpus;
 	uint32_t memory_mib;
 	const char *gpu_socket; /* of hesperd's vhost-user session */
+	const char *input_dir; /* with hesperd's sockets for the input devices; NULL: has none */
 	const char *kernel;
 	const char *initrd;
 	const char *append; /* the kernel's command line */

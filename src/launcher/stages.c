@@ -146,8 +146,12 @@ static void start_hesperd(struct stages *stages)
 		stages->gpu_socket,
 		"--display",
 		stages->display,
+		"--input",
+		stages->runtime,
 		"--name",
 		options->name,
+		"--outputs",
+		options->outputs != NULL ? options->outputs : "1",
 		"--size",
 		size,
 		"--refresh",
@@ -250,7 +254,8 @@ static void on_image_timeout(uv_timer_t *timer)
 void stages_start(struct stages *stages, uv_loop_t *loop)
 {
 	char log[PATH_MAX];
-	const char *const argv[] = {stages->options.paths->guest_build, NULL};
+	const char *const argv[] = {stages->options.paths->guest_build,
+				    stages->options.desktop ? "--desktop" : NULL, NULL};
 	const struct child_spec spec = {
 		.argv = argv,
 		.out = on_image_line,

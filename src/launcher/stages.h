@@ -26,7 +26,9 @@ struct stages_options {
 	const struct paths *paths;
 	const char *qemu; /* program: a path, or a name for PATH */
 	const char *name; /* of the machine */
-	struct option_size size; /* of the guest's monitor */
+	bool desktop; /* the guest image with a desktop, not the small one */
+	const char *outputs; /* the guest's monitors, as hesperd takes them; NULL: one */
+	struct option_size size; /* of a monitor for which outputs has none */
 	uint32_t refresh; /* Hz */
 	const char *memory; /* "auto", "dma-buf" or "host-memory" */
 	const char *log_level; /* of hesperd */

@@ -172,6 +172,7 @@ void stages_start_machine(struct stages *stages)
 		.cpus = guest_cpus(),
 		.memory_mib = options->guest_memory_mib,
 		.gpu_socket = stages->gpu_socket,
+		.input_dir = stages->runtime,
 		.kernel = kernel,
 		.initrd = initrd,
 		.append = append,

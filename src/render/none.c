@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <linux/virtio_gpu.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "util/list.h"
 
@@ -122,6 +123,12 @@ static void none_blob_create(struct render *render, const struct render_blob *bl
 	later(none_of(render), &answer);
 }
 
+static void none_resource_import(struct render *render, uint32_t resource, enum render_memory kind,
+				 int fd, uint64_t size)
+{
+	close(fd);
+}
+
 static void none_resource_unref(struct render *render, uint32_t resource)
 {
 }
@@ -194,6 +201,7 @@ const struct render_impl render_none = {
 	.context_create = none_context_create,
 	.context_destroy = none_context_destroy,
 	.blob_create = none_blob_create,
+	.resource_import = none_resource_import,
 	.resource_unref = none_resource_unref,
 	.context_attach = none_context_resource,
 	.context_detach = none_context_resource,

@@ -33,6 +33,12 @@ void render_blob_create(struct render *render, const struct render_blob *blob,
 	render->impl->blob_create(render, blob, done, data);
 }
 
+void render_resource_import(struct render *render, uint32_t resource, enum render_memory kind,
+			    int fd, uint64_t size)
+{
+	render->impl->resource_import(render, resource, kind, fd, size);
+}
+
 void render_resource_unref(struct render *render, uint32_t resource)
 {
 	render->impl->resource_unref(render, resource);

@@ -96,6 +96,17 @@ struct render_blob {
 typedef void (*render_blob_done)(void *data, int status, struct memory *memory, uint32_t map_info);
 void render_blob_create(struct render *render, const struct render_blob *blob,
 			render_blob_done done, void *data);
+enum render_memory {
+	RENDER_MEMORY_DMA_BUF, /* passes for one in the renderer's Vulkan */
+	RENDER_MEMORY_SHM, /* which Vulkan answers with VK_ERROR_INVALID_EXTERNAL_HANDLE */
+};
+
+/*
+ * Makes a resource of memory that is not the renderer's: contexts that it is attached to can import
+ * it. fd: at least size bytes; owned. No answer: what fails shows when a context looks for it.
+ */
+void render_resource_import(struct render *render, uint32_t resource, enum render_memory kind,
+			    int fd, uint64_t size);
 void render_resource_unref(struct render *render, uint32_t resource);
 
 /*

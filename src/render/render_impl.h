@@ -19,6 +19,8 @@ struct render_impl {
 				void *data);
 	void (*blob_create)(struct render *render, const struct render_blob *blob,
 			    render_blob_done done, void *data);
+	void (*resource_import)(struct render *render, uint32_t resource, enum render_memory kind,
+				int fd, uint64_t size);
 	void (*resource_unref)(struct render *render, uint32_t resource);
 	void (*context_attach)(struct render *render, uint32_t context, uint32_t resource);
 	void (*context_detach)(struct render *render, uint32_t context, uint32_t resource);

@@ -15,9 +15,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "render/process.h"
 #include "render/spawner.h"
+#include "util/fd.h"
 #include "util/idmap.h"
 #include "util/log.h"
 
@@ -48,9 +50,10 @@ struct context {
 static char made;
 static char imported;
 
-/* A resource that other contexts may attach. */
+/* A resource that contexts other than its maker's may attach. */
 struct shared {
-	struct memory *memory;
+	struct memory *memory; /* that fd belongs to; NULL: the fd is ours */
+	int fd;
 	uint32_t fd_type; /* enum render_wire_fd_type */
 	uint64_t size;
 };
@@ -256,10 +259,15 @@ static void tell(struct context *context, enum render_wire_type type, uint32_t r
 
 static void free_shared(struct shared *shared)
 {
-	if (shared != NULL) {
-		memory_unref(shared->memory);
-		free(shared);
+	if (shared == NULL) {
+		return;
 	}
+	if (shared->memory != NULL) {
+		memory_unref(shared->memory);
+	} else {
+		fd_close(&shared->fd);
+	}
+	free(shared);
 }
 
 /* The memory that came with an answer; NULL with *status for what cannot be. */
@@ -279,7 +287,7 @@ static struct memory *take_memory(struct venus *venus, const struct blob_request
 		return NULL;
 	}
 	answer->fd = -1;
-	*shared = (struct shared){memory_ref(memory), answer->fd_type, request->size};
+	*shared = (struct shared){memory_ref(memory), memory->fd, answer->fd_type, request->size};
 	if (idmap_set(&venus->shared, request->resource, shared) < 0) {
 		free_shared(shared);
 		memory_unref(memory);
@@ -330,6 +338,25 @@ static void venus_blob_create(struct render *render, const struct render_blob *b
 	process_request(context->process, &message, blob_created, request);
 }
 
+static void venus_resource_import(struct render *render, uint32_t resource, enum render_memory kind,
+				  int fd, uint64_t size)
+{
+	struct shared *shared = malloc(sizeof(*shared));
+	if (shared != NULL) {
+		*shared = (struct shared){
+			.fd = fd,
+			.fd_type = kind == RENDER_MEMORY_SHM ? RENDER_WIRE_FD_SHM
+							     : RENDER_WIRE_FD_DMA_BUF,
+			.size = size,
+		};
+	}
+	if (shared == NULL || idmap_set(&venus_of(render)->shared, resource, shared) < 0) {
+		log_limited(LOG_ERROR, "out of memory: resource %u is not shared", resource);
+		free(shared);
+		close(fd);
+	}
+}
+
 static void venus_resource_unref(struct render *render, uint32_t resource)
 {
 	struct venus *venus = venus_of(render);
@@ -359,7 +386,7 @@ static void import_resource(struct venus *venus, struct context *context, uint32
 						   .import = {.resource = resource,
 							      .fd_type = shared->fd_type,
 							      .size = shared->size}},
-		     shared->memory->fd);
+		     shared->fd);
 }
 
 static void venus_context_attach(struct render *render, uint32_t id, uint32_t resource)
@@ -479,6 +506,7 @@ const struct render_impl render_venus = {
 	.context_create = venus_context_create,
 	.context_destroy = venus_context_destroy,
 	.blob_create = venus_blob_create,
+	.resource_import = venus_resource_import,
 	.resource_unref = venus_resource_unref,
 	.context_attach = venus_context_attach,
 	.context_detach = venus_context_detach,

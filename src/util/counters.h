@@ -29,6 +29,9 @@ enum counter {
 	COUNTER_MAPS,
 	COUNTER_UNMAPS,
 	COUNTER_MAP_FAILURES,
+	/* Guest pages that the renderer's Vulkan can import, and such that it refuses. */
+	COUNTER_PAGES_SHARED,
+	COUNTER_PAGES_REFUSED,
 	/* Times the guest was told that its monitors changed. */
 	COUNTER_HOT_PLUG_EVENTS,
 	/* Display. */

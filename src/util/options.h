@@ -27,13 +27,13 @@ struct option_size {
 
 struct option_spec {
 	const char *name; /* without "--" */
-	char letter;  /* or 0 */
+	char letter; /* or 0 */
 	enum option_kind kind;
-	void *target;  /* holds the default before parsing */
+	void *target; /* holds the default before parsing */
 	const char *argument; /* shown in help: "PATH", "N" … or for a choice "a|b|c" */
 	const char *help; /* one sentence, no full stop */
 	uint32_t min;
-	uint32_t max;  /* 0 = no limit */
+	uint32_t max; /* 0 = no limit */
 };
 
 struct option_table {

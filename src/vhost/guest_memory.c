@@ -8,10 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/fd.h"
+
 struct mapped_region {
 	struct guest_region region;
 	dev_t device;
 	ino_t inode;
+	int fd; /* owned */
 	uint8_t *host; /* of gpa */
 	void *map;
 	size_t map_size;
@@ -76,11 +79,17 @@ static int map_region(struct mapped_region *mapped, const struct guest_region *r
 	if (end > (uint64_t)INT64_MAX - unit) {
 		return -EINVAL;
 	}
+	mapped->fd = fd_dup(fd);
+	if (mapped->fd < 0) {
+		return mapped->fd;
+	}
 	mapped->map_size = (size_t)(((end + unit - 1) & ~(unit - 1)) - start);
 	mapped->map = mmap(NULL, mapped->map_size, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_NORESERVE, fd, (off_t)start);
 	if (mapped->map == MAP_FAILED) {
-		return -errno;
+		int error = -errno;
+		fd_close(&mapped->fd);
+		return error;
 	}
 	/* Best effort: a core file of ours is no place for the guest's RAM. */
 	madvise(mapped->map, mapped->map_size, MADV_DONTDUMP);
@@ -131,6 +140,7 @@ void guest_memory_unref(struct guest_memory *memory)
 	}
 	for (size_t i = 0; i < memory->count; i++) {
 		munmap(memory->regions[i].map, memory->regions[i].map_size);
+		fd_close(&memory->regions[i].fd);
 	}
 	free(memory);
 }
@@ -198,6 +208,21 @@ void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr
 		}
 	}
 	return NULL;
+}
+
+bool guest_memory_file(const struct guest_memory *memory, const void *at, int *fd, uint64_t *offset)
+{
+	uintptr_t address = (uintptr_t)at;
+	for (size_t i = 0; i < memory->count; i++) {
+		const struct mapped_region *mapped = &memory->regions[i];
+		uintptr_t host = (uintptr_t)mapped->host;
+		if (address >= host && address - host < mapped->region.size) {
+			*fd = mapped->fd;
+			*offset = mapped->region.mmap_offset + (address - host);
+			return true;
+		}
+	}
+	return false;
 }
 
 ssize_t guest_memory_iov(const struct guest_memory *memory, uint64_t gpa, uint64_t len,

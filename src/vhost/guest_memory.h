@@ -46,6 +46,13 @@ void *guest_memory_at(const struct guest_memory *memory, uint64_t gpa, uint64_t 
 void *guest_memory_at_user(const struct guest_memory *memory, uint64_t user_addr, uint64_t len);
 
 /*
+ * The file that a host pointer into the memory is mapped from, and where: *fd is borrowed as long
+ * as the caller's reference, the same one for all of a region. False when it points elsewhere.
+ */
+bool guest_memory_file(const struct guest_memory *memory, const void *at, int *fd,
+		       uint64_t *offset);
+
+/*
  * Splits len bytes at gpa, which may cross region borders, into at most max pieces. Returns the
  * number of pieces, -EFAULT when a byte is not RAM, -E2BIG when max is too small.
  */

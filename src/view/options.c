@@ -105,6 +105,8 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		 "Wait so long for the socket to be there", 0, 86400},
 		{"size", 0, OPTION_SIZE, &options->size, "WIDTHxHEIGHT",
 		 "First size of a window, which the guest is asked for", 1, 16384},
+		{"refresh", 0, OPTION_MILLI, &options->refresh_mhz, "HZ",
+		 "Rate at which the guest is to draw; 0: the host monitor's", 0, 1000},
 		{"full-screen", 'f', OPTION_FLAG, &options->full_screen, NULL,
 		 "Each window fills its monitor", 0, 0},
 		{"no-resize", 0, OPTION_FLAG, &options->no_resize, NULL,
@@ -133,6 +135,9 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		"and --frames.",
 		"With several consoles, the screenshot of the first one has the name that was "
 		"given, that of console N the name with -N before .png.",
+		"In a window, Ctrl+Alt and one more key: G grabs or releases keyboard and pointer, "
+		"F full screen, S scale, I filter, 1 the window as large as the picture, N and W "
+		"connect and disconnect an output, P takes the screenshot, Q quits.",
 		"HESPER_VALIDATE=1 runs under the Khronos validation layer and counts its messages "
 		"in the summary.",
 		NULL,

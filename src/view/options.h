@@ -54,6 +54,7 @@ struct view_options {
 	const char *log;  /* a level's name */
 	uint32_t wait_s;  /* for the socket to be there */
 	struct option_size size; /* of each window; 0: that of the first picture */
+	uint32_t refresh_mhz;  /* that the guest is told; 0: that of the host's monitor */
 	bool full_screen;
 	bool no_resize;  /* the guest is not told the window's size, nor the other way round */
 	uint32_t scale;   /* enum view_scale */

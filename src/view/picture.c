@@ -208,9 +208,8 @@ static bool prepare(struct vk *vk, struct picture *picture, const struct frame *
 	}
 	return make_image(vk, picture, frame,
 			  direct ? (VkFormat)frame->format->vulkan : VK_FORMAT_R8G8B8A8_UNORM,
-			  VK_IMAGE_USAGE_TRANSFER_SRC_BIT |
-				  (direct ? VK_IMAGE_USAGE_TRANSFER_DST_BIT
-					  : VK_IMAGE_USAGE_STORAGE_BIT)) &&
+			  VK_IMAGE_USAGE_TRANSFER_SRC_BIT | VK_IMAGE_USAGE_TRANSFER_DST_BIT |
+				  (direct ? 0 : VK_IMAGE_USAGE_STORAGE_BIT)) &&
 	       (direct || make_view(vk, picture, &identity));
 }
 

@@ -26,11 +26,11 @@ static struct placement whole_multiple(uint32_t width, uint32_t height, uint32_t
 	uint32_t across = window_width / width;
 	uint32_t down = window_height / height;
 	uint32_t times = across < down ? across : down;
-	return (struct placement){
-		.part = {0, 0, width, height},
-		.area = {(window_width - times * width) / 2, (window_height - times * height) / 2,
-			 times * width, times * height},
-		.scaled = times != 1};
+	return (struct placement){.part = {0, 0, width, height},
+				  .area = {(window_width - times * width) / 2,
+					   (window_height - times * height) / 2, times * width,
+					   times * height},
+				  .scaled = times != 1};
 }
 
 struct placement placement_of(uint32_t picture_width, uint32_t picture_height,

@@ -157,8 +157,8 @@ void pointer_button(struct pointer *pointer, const struct view_window_info *wher
 void pointer_wheel(struct pointer *pointer, unsigned console, const SDL_MouseWheelEvent *event)
 {
 	/* The guest gets what the wheel did; which way that scrolls is its own setting. */
-	float clicks = DISPLAY_SCROLL_CLICK *
-		       (event->direction == SDL_MOUSEWHEEL_FLIPPED ? -1.0f : 1.0f);
+	float clicks =
+		DISPLAY_SCROLL_CLICK * (event->direction == SDL_MOUSEWHEEL_FLIPPED ? -1.0f : 1.0f);
 	const struct display_input input = {
 		.kind = DISPLAY_SCROLL,
 		.by = {.dx = take_whole(&pointer->rest_wheel_x, event->x * clicks),

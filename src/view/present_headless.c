@@ -4,61 +4,124 @@
 #include <stdlib.h>
 
 #include "util/log.h"
+#include "view/cursor.h"
+#include "view/overlay.h"
 
-/* A ring of images instead of a swapchain's: the same copy, and nobody to wait for. */
+/* Rings of images instead of swapchains': the same copy, and nobody to wait for. */
 
 #define RING 3
 
-struct headless {
-	struct presenter base;
+struct ring {
+	struct screen base;
+	struct headless *headless;
 	struct vk *vk;
 	struct converter converter;
-	struct picture ring[RING];
+	struct overlay overlay;
+	struct picture pictures[RING];
 	unsigned next;
 	const struct picture *last;
 };
 
-static enum presenter_result show(struct presenter *presenter, struct source *source,
-				  const struct frame *frame)
+struct headless {
+	struct presenter base;
+	struct vk *vk;
+	struct cursors cursors; /* no window, so nothing of SDL's */
+	uint32_t moved;  /* consoles whose drawn pointer is another now, a bit each */
+};
+
+static enum screen_result show(struct screen *screen, struct source *source,
+			       const struct frame *frame, uint64_t timeout_ns)
+{
+	struct ring *ring = (struct ring *)screen;
+	struct vk *vk = ring->vk;
+	struct picture *picture = &ring->pictures[ring->next];
+	const struct view_drawn_cursor *cursor =
+		cursors_drawn(&ring->headless->cursors, screen->console);
+	ring->last = ring->last == picture ? NULL : ring->last;
+	if (!vk_begin(vk) || !picture_record(vk, &ring->converter, picture, source, frame) ||
+	    (cursor != NULL && !overlay_record(vk, &ring->overlay, picture, cursor)) ||
+	    !vk_submit_and_wait(vk, VK_NULL_HANDLE)) {
+		return SCREEN_FAILED;
+	}
+	ring->last = picture;
+	ring->next = (ring->next + 1) % RING;
+	return SCREEN_SHOWN;
+}
+
+static const struct picture *last_picture(struct screen *screen)
+{
+	return ((struct ring *)screen)->last;
+}
+
+static bool take_redraw(struct screen *screen)
+{
+	struct headless *headless = ((struct ring *)screen)->headless;
+	uint32_t bit = 1u << screen->console;
+	bool moved = (headless->moved & bit) != 0;
+	headless->moved &= ~bit;
+	return moved;
+}
+
+static void ring_destroy(struct screen *screen)
+{
+	struct ring *ring = (struct ring *)screen;
+	for (int i = 0; i < RING; i++) {
+		picture_finish(ring->vk, &ring->pictures[i]);
+	}
+	converter_finish(ring->vk, &ring->converter);
+	overlay_finish(ring->vk, &ring->overlay);
+	free(ring);
+}
+
+static const struct screen_ops ring_ops = {
+	.show = show,
+	.picture = last_picture,
+	.redraw = take_redraw,
+	.destroy = ring_destroy,
+};
+
+static struct screen *ring_open(struct presenter *presenter, unsigned console,
+				const struct view_console_info *info)
 {
 	struct headless *headless = (struct headless *)presenter;
-	struct vk *vk = headless->vk;
-	struct picture *picture = &headless->ring[headless->next];
-	headless->last = headless->last == picture ? NULL : headless->last;
-	if (!vk_begin(vk) || !picture_record(vk, &headless->converter, picture, source, frame) ||
-	    !vk_submit_and_wait(vk, VK_NULL_HANDLE, VK_NULL_HANDLE)) {
-		return PRESENTER_FAILED;
+	struct ring *ring = calloc(1, sizeof(*ring));
+	if (ring == NULL) {
+		log_error("out of memory");
+		return NULL;
 	}
-	headless->last = picture;
-	headless->next = (headless->next + 1) % RING;
-	return PRESENTER_SHOWN;
+	ring->base.ops = &ring_ops;
+	ring->base.console = console;
+	ring->headless = headless;
+	ring->vk = headless->vk;
+	return &ring->base;
 }
 
-static bool wait_for_bus(struct presenter *presenter, struct view_bus *bus, uint64_t until_ns)
+static void wait_for_bus(struct presenter *presenter, struct view_bus *bus, uint64_t until_ns)
 {
 	view_bus_wait(bus, until_ns);
-	return true;
 }
 
-static const struct picture *last_picture(struct presenter *presenter)
+static void set_cursor(struct presenter *presenter, unsigned console,
+		       const struct view_cursor *cursor)
 {
-	return ((struct headless *)presenter)->last;
+	struct headless *headless = (struct headless *)presenter;
+	cursors_set(&headless->cursors, console, cursor);
+	if (headless->cursors.mode == VIEW_CURSOR_DRAW) {
+		headless->moved |= 1u << console;
+	}
 }
 
 static void destroy(struct presenter *presenter)
 {
 	struct headless *headless = (struct headless *)presenter;
-	for (int i = 0; i < RING; i++) {
-		picture_finish(headless->vk, &headless->ring[i]);
-	}
-	converter_finish(headless->vk, &headless->converter);
+	cursors_finish(&headless->cursors);
 	free(headless);
 }
 
 static const struct presenter_ops ops = {
-	.show = show,
+	.open = ring_open,
 	.wait = wait_for_bus,
-	.picture = last_picture,
+	.cursor = set_cursor,
 	.destroy = destroy,
 };
 
@@ -71,7 +134,9 @@ struct presenter *present_headless_create(struct vk *vk, const struct view_optio
 	}
 	headless->base.ops = &ops;
 	headless->vk = vk;
-	if (!vk_init_instance(vk, NULL, 0) || !vk_init_device(vk, options->device)) {
+	cursors_init(&headless->cursors, (enum view_cursor_mode)options->cursor);
+	if (!vk_init_instance(vk, NULL, 0) ||
+	    !vk_init_device(vk, options->device, VK_NULL_HANDLE)) {
 		free(headless);
 		return NULL;
 	}

@@ -25,12 +25,14 @@ void resize_want(struct resize *resize, const struct display_monitor *monitor, u
 		return;
 	}
 	uint64_t gap = now_ns - resize->changed_ns;
-	if (resize->changed_ns == 0 || gap > RESIZE_STEP_NS) {
+	if (resize->changed_ns == 0 || gap > RESIZE_PAUSE_NS) {
+		resize->changes = 0;
 		resize->gap_ns = 0;
 		resize->began_ns = now_ns;
 	} else {
 		resize->gap_ns = resize->gap_ns == 0 ? gap : (3 * resize->gap_ns + gap) / 4;
 	}
+	resize->changes++;
 	resize->wanted = *monitor;
 	resize->pending = true;
 	resize->changed_ns = now_ns;
@@ -38,7 +40,7 @@ void resize_want(struct resize *resize, const struct display_monitor *monitor, u
 
 static uint64_t rest_ns(const struct resize *resize)
 {
-	uint64_t rest = 2 * resize->gap_ns;
+	uint64_t rest = resize->changes < RESIZE_AGAIN ? 0 : 2 * resize->gap_ns;
 	return rest < RESIZE_REST_MIN_NS   ? RESIZE_REST_MIN_NS
 	       : rest > RESIZE_REST_MAX_NS ? RESIZE_REST_MAX_NS
 					   : rest;
@@ -48,9 +50,8 @@ static uint64_t rest_ns(const struct resize *resize)
 static uint64_t credit_due_ns(const struct resize *resize, unsigned times)
 {
 	uint64_t needed = times * RESIZE_REFILL_NS;
-	return resize->credit_ns >= needed
-		       ? resize->credited_ns
-		       : resize->credited_ns + (needed - resize->credit_ns);
+	return resize->credit_ns >= needed ? resize->credited_ns
+					   : resize->credited_ns + (needed - resize->credit_ns);
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -63,8 +64,7 @@ uint64_t resize_due_ns(const struct resize *resize)
 	if (!resize->pending) {
 		return UINT64_MAX;
 	}
-	uint64_t resting =
-		later(resize->changed_ns + rest_ns(resize), credit_due_ns(resize, 1));
+	uint64_t resting = later(resize->changed_ns + rest_ns(resize), credit_due_ns(resize, 1));
 	/* On the way: one is kept for the end. */
 	uint64_t step = later(later(resize->told_ns, resize->began_ns) + RESIZE_STEP_NS,
 			      credit_due_ns(resize, 2));
@@ -87,18 +87,21 @@ bool resize_take(struct resize *resize, uint64_t now_ns, struct display_monitor 
 	return true;
 }
 
+void resize_accept(struct resize *resize, const struct display_monitor *monitor)
+{
+	resize->told = *monitor;
+	resize->pending = false;
+	resize->flying = false;
+}
+
 bool resize_guest(struct resize *resize, uint32_t width, uint32_t height, uint64_t now_ns)
 {
 	if (width == resize->told.width && height == resize->told.height) {
 		resize->flying = false;
 		return false;
 	}
-	if (resize->pending ||
-	    (resize->flying && now_ns - resize->told_ns < RESIZE_FLIGHT_NS)) {
+	if (resize->pending || (resize->flying && now_ns - resize->told_ns < RESIZE_FLIGHT_NS)) {
 		return false;
 	}
-	resize->flying = false;
-	resize->told.width = width;
-	resize->told.height = height;
 	return true;
 }

@@ -12,14 +12,16 @@
  * whether the window follows the guest. Logic only: the clock is the caller's (CLOCK_MONOTONIC,
  * ns). One per window, main thread.
  *
- * - The last size is always told, as soon as the window rests: after twice the usual time between
- *   its changes, from RESIZE_REST_MIN_NS to RESIZE_REST_MAX_NS.
+ * - The last size is always told, as soon as the window rests: after RESIZE_REST_MIN_NS, or, when
+ *   it changes again and again, twice the usual time between that, up to RESIZE_REST_MAX_NS.
  * - While it does not rest, at most one in RESIZE_STEP_NS is told.
  * - Never more than RESIZE_BURST at once and then one in RESIZE_REFILL_NS, however it is dragged:
  *   in 10 s at most 12 times.
  */
 #define RESIZE_REST_MIN_NS 100000000ull
 #define RESIZE_REST_MAX_NS 250000000ull
+#define RESIZE_AGAIN 4 /* changes without a pause of RESIZE_PAUSE_NS */
+#define RESIZE_PAUSE_NS 500000000ull
 #define RESIZE_STEP_NS 1000000000ull
 #define RESIZE_BURST 4
 #define RESIZE_REFILL_NS 1250000000ull
@@ -33,7 +35,8 @@ struct resize {
 	bool pending;  /* wanted is to be told */
 	uint64_t began_ns; /* this drag */
 	uint64_t changed_ns; /* wanted changed last */
-	uint64_t gap_ns; /* usual time between changes; 0: not known */
+	unsigned changes; /* of this drag */
+	uint64_t gap_ns; /* usual time between them; 0: not known */
 	uint64_t told_ns; /* 0: never */
 	bool flying;  /* told, and not seen yet */
 	uint64_t credit_ns; /* RESIZE_REFILL_NS pay for telling once */
@@ -51,9 +54,12 @@ bool resize_take(struct resize *resize, uint64_t now_ns, struct display_monitor 
 /* When resize_take has to be asked; UINT64_MAX: not before the next resize_want. */
 uint64_t resize_due_ns(const struct resize *resize);
 
+/* The guest has this monitor already: it is not told. */
+void resize_accept(struct resize *resize, const struct display_monitor *monitor);
+
 /*
  * The guest shows pictures of this size from now on. True when it chose that itself: then the
- * window should take it on, and resize_want of just that size tells the guest nothing.
+ * window should take it on, and resize_accept what it is then.
  */
 bool resize_guest(struct resize *resize, uint32_t width, uint32_t height, uint64_t now_ns);
 

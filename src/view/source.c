@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
+#include "util/clock.h"
 #include "util/counters.h"
 #include "util/log.h"
 
@@ -44,6 +45,17 @@ void source_cache_clear(struct source_cache *cache)
 {
 	while (!list_empty(&cache->sources)) {
 		drop(cache, container_of(cache->sources.next, struct source, link));
+	}
+}
+
+void source_cache_prune(struct source_cache *cache, uint64_t now_ns)
+{
+	while (!list_empty(&cache->sources)) {
+		struct source *oldest = container_of(cache->sources.next, struct source, link);
+		if (now_ns - oldest->used_ns < SOURCE_IDLE_NS) {
+			return;
+		}
+		drop(cache, oldest);
 	}
 }
 
@@ -124,6 +136,7 @@ struct source *source_cache_get(struct source_cache *cache, const struct frame *
 	}
 	if (found != NULL) {
 		list_append(&cache->sources, &found->link);
+		found->used_ns = clock_now_ns();
 		cache->worst = found->path > cache->worst ? found->path : cache->worst;
 	}
 	return found;

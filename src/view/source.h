@@ -32,6 +32,7 @@ struct source {
 	dev_t device;
 	ino_t inode;
 	struct frame shape; /* its memory pointer is not used */
+	uint64_t used_ns; /* shown last */
 
 	enum source_path path;
 	VkBuffer buffer;
@@ -54,12 +55,18 @@ struct source_cache {
 	enum source_path worst; /* of all that were ever shown: SOURCE_COPY if any was copied */
 };
 
-#define SOURCE_CACHE_MAX 16
+#define SOURCE_CACHE_MAX 64
+
+/* An import pins the guest's pages: one that was not shown for so long goes. */
+#define SOURCE_IDLE_NS 5000000000ull
 
 void source_cache_init(struct source_cache *cache, struct vk *vk);
 
 /* Forgets every import. No GPU work may be under way. */
 void source_cache_clear(struct source_cache *cache);
+
+/* Forgets what is idle. No GPU work may be under way. */
+void source_cache_prune(struct source_cache *cache, uint64_t now_ns);
 
 /*
  * The import of the frame's buffer; made when it is not there yet, and then the least recently

@@ -43,12 +43,13 @@ double stats_times_percentile(const struct stats_times *times, double percent)
 	return 0;
 }
 
-void stats_presented(struct stats *stats, uint64_t arrived_ns, uint64_t done_ns)
+void stats_presented(struct stats *stats, uint64_t before_ns, uint64_t arrived_ns, uint64_t done_ns)
 {
 	if (stats->presented == 0) {
 		stats->first_ns = done_ns;
-	} else {
-		stats_times_add(&stats->intervals, done_ns - stats->last_ns);
+	}
+	if (before_ns != 0) {
+		stats_times_add(&stats->intervals, done_ns - before_ns);
 	}
 	stats_times_add(&stats->latencies, done_ns - arrived_ns);
 	stats->last_ns = done_ns;

@@ -22,7 +22,7 @@ struct stats {
 	uint64_t presented;
 	uint64_t first_ns;  /* first present */
 	uint64_t last_ns;  /* last present */
-	struct stats_times intervals; /* from one present to the next */
+	struct stats_times intervals; /* from one present to the next of the same console */
 	struct stats_times latencies; /* from an update's arrival until the GPU has read it */
 	uint64_t window_start_ns; /* of the live figure */
 	uint64_t window_presented;
@@ -34,7 +34,9 @@ void stats_times_add(struct stats_times *times, uint64_t ns);
 /* In ms; percent from 0 to 100. 0 when nothing was added. */
 double stats_times_percentile(const struct stats_times *times, double percent);
 
-void stats_presented(struct stats *stats, uint64_t arrived_ns, uint64_t done_ns);
+/* before_ns: the present before this one on the same console; 0: there was none. */
+void stats_presented(struct stats *stats, uint64_t before_ns, uint64_t arrived_ns,
+		     uint64_t done_ns);
 
 /* Ends the live window when it is half a second old; true when live_fps is a new one. */
 bool stats_tick(struct stats *stats, uint64_t now_ns);

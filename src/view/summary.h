@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "view/console.h"
 #include "view/source.h"
 #include "view/stats.h"
 
@@ -14,9 +15,8 @@ struct summary {
 	uint64_t dropped;
 	uint64_t copied; /* bytes of pixels that the CPU copied */
 	enum source_path path;
-	uint32_t width;  /* of the last picture; 0: there was none */
-	uint32_t height;
-	const struct format *format;
+	const struct console *consoles; /* VIEW_MAX_CONSOLES */
+	const struct console *first; /* whose size and format stand for all */
 };
 
 /* Writes JSON; the file appears whole or not at all. False after words in the log. */

@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/swapchain.h"
 
+#include "util/clock.h"
 #include "util/log.h"
 
 /*
  * Replacing: the new swapchain is made with the old one as its oldSwapchain, which retires it but
  * lets its images be shown on; it is destroyed when the queue has finished all that it was told,
- * presents included. Each frame's drawing is waited for before its present, so one `acquired`
- * semaphore is never pending twice; a present's wait is only known to be over when its image is
- * acquired again, so each image has a `drawn` semaphore of its own.
+ * presents included. A present's wait is only known to be over when its image is acquired again,
+ * so each image has a `drawn` semaphore of its own.
+ *
+ * That an image may be drawn into is told by a fence, not by a semaphore that the drawing waits
+ * for: the queue is one for all windows, and a covered window must not hold up the others. An
+ * image once acquired is kept until it is presented or its swapchain is out of date, however long
+ * its fence takes.
  */
 
-static bool choose_format(struct vk *vk, VkSurfaceFormatKHR *out)
+static bool choose_format(const struct swapchain *swapchain, VkSurfaceFormatKHR *out)
 {
+	struct vk *vk = swapchain->vk;
 	VkSurfaceFormatKHR formats[64];
 	uint32_t count = 64;
 	static const VkFormat wanted[] = {VK_FORMAT_B8G8R8A8_UNORM, VK_FORMAT_R8G8B8A8_UNORM};
-	VkResult result =
-		vkGetPhysicalDeviceSurfaceFormatsKHR(vk->physical, vk->surface, &count, formats);
+	VkResult result = vkGetPhysicalDeviceSurfaceFormatsKHR(vk->physical, swapchain->surface,
+							       &count, formats);
 	if (result != VK_SUCCESS && result != VK_INCOMPLETE) {
 		vk_ok(result, "vkGetPhysicalDeviceSurfaceFormatsKHR");
 		return false;
@@ -36,11 +42,12 @@ static bool choose_format(struct vk *vk, VkSurfaceFormatKHR *out)
 }
 
 /* The newest picture, if that can be had without tearing; else each in turn. */
-static VkPresentModeKHR choose_mode(struct vk *vk)
+static VkPresentModeKHR choose_mode(const struct swapchain *swapchain)
 {
+	VkPhysicalDevice device = swapchain->vk->physical;
 	VkPresentModeKHR modes[16];
 	uint32_t count = 16;
-	if (vkGetPhysicalDeviceSurfacePresentModesKHR(vk->physical, vk->surface, &count, modes) <
+	if (vkGetPhysicalDeviceSurfacePresentModesKHR(device, swapchain->surface, &count, modes) <
 	    0) {
 		count = 0;
 	}
@@ -89,6 +96,7 @@ static bool get_images(struct swapchain *swapchain)
 	struct vk *vk = swapchain->vk;
 	uint32_t count = SWAPCHAIN_MAX_IMAGES;
 	const VkSemaphoreCreateInfo semaphore = {.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO};
+	const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
 	if (!vk_ok(vkGetSwapchainImagesKHR(vk->device, swapchain->handle, &count,
 					   swapchain->images),
 		   "vkGetSwapchainImagesKHR")) {
@@ -102,8 +110,8 @@ static bool get_images(struct swapchain *swapchain)
 		}
 	}
 	return swapchain->acquired != VK_NULL_HANDLE ||
-	       vk_ok(vkCreateSemaphore(vk->device, &semaphore, NULL, &swapchain->acquired),
-		     "vkCreateSemaphore");
+	       vk_ok(vkCreateFence(vk->device, &fence, NULL, &swapchain->acquired),
+		     "vkCreateFence");
 }
 
 static enum swapchain_result make(struct swapchain *swapchain, uint32_t width, uint32_t height)
@@ -111,9 +119,10 @@ static enum swapchain_result make(struct swapchain *swapchain, uint32_t width, u
 	struct vk *vk = swapchain->vk;
 	VkSurfaceCapabilitiesKHR caps;
 	VkSurfaceFormatKHR format;
-	if (!vk_ok(vkGetPhysicalDeviceSurfaceCapabilitiesKHR(vk->physical, vk->surface, &caps),
+	if (!vk_ok(vkGetPhysicalDeviceSurfaceCapabilitiesKHR(vk->physical, swapchain->surface,
+							     &caps),
 		   "vkGetPhysicalDeviceSurfaceCapabilitiesKHR") ||
-	    !choose_format(vk, &format)) {
+	    !choose_format(swapchain, &format)) {
 		return SWAPCHAIN_FAILED;
 	}
 	VkExtent2D extent = choose_extent(&caps, width, height);
@@ -128,7 +137,7 @@ static enum swapchain_result make(struct swapchain *swapchain, uint32_t width, u
 	VkSwapchainKHR old = swapchain->handle;
 	const VkSwapchainCreateInfoKHR create = {
 		.sType = VK_STRUCTURE_TYPE_SWAPCHAIN_CREATE_INFO_KHR,
-		.surface = vk->surface,
+		.surface = swapchain->surface,
 		.minImageCount = clamp(caps.minImageCount + 1, 1, most),
 		.imageFormat = format.format,
 		.imageColorSpace = format.colorSpace,
@@ -137,7 +146,7 @@ static enum swapchain_result make(struct swapchain *swapchain, uint32_t width, u
 		.imageUsage = VK_IMAGE_USAGE_TRANSFER_DST_BIT,
 		.preTransform = caps.currentTransform,
 		.compositeAlpha = choose_alpha(&caps),
-		.presentMode = choose_mode(vk),
+		.presentMode = choose_mode(swapchain),
 		.clipped = VK_TRUE,
 		.oldSwapchain = old};
 	VkResult result = vkCreateSwapchainKHR(vk->device, &create, NULL, &swapchain->handle);
@@ -154,44 +163,86 @@ static enum swapchain_result make(struct swapchain *swapchain, uint32_t width, u
 	return get_images(swapchain) ? SWAPCHAIN_READY : SWAPCHAIN_FAILED;
 }
 
-enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t width,
-					uint32_t height, uint64_t timeout_ns, uint32_t *index)
+/* SWAPCHAIN_TIMEOUT: not yet. SWAPCHAIN_NO_AREA: the swapchain is out of date. */
+static enum swapchain_result hold(struct swapchain *swapchain, uint64_t timeout_ns)
 {
 	struct vk *vk = swapchain->vk;
-	/* A window being dragged larger may outdate several in a row. */
-	for (int attempt = 0; attempt < 4; attempt++) {
-		if (swapchain->handle == VK_NULL_HANDLE || swapchain->stale) {
-			enum swapchain_result made = make(swapchain, width, height);
-			if (made != SWAPCHAIN_READY) {
-				return made;
-			}
-		}
-		VkResult result = vkAcquireNextImageKHR(vk->device, swapchain->handle, timeout_ns,
-							swapchain->acquired, VK_NULL_HANDLE, index);
-		switch (result) {
-		case VK_SUBOPTIMAL_KHR:
-			swapchain->stale = true; /* after this image */
-			return SWAPCHAIN_READY;
-		case VK_SUCCESS:
-			return SWAPCHAIN_READY;
-		case VK_TIMEOUT:
-		case VK_NOT_READY:
-			return SWAPCHAIN_TIMEOUT;
-		case VK_ERROR_OUT_OF_DATE_KHR:
-			swapchain->stale = true;
-			break;
-		default:
-			vk_ok(result, "vkAcquireNextImageKHR");
-			return SWAPCHAIN_FAILED;
-		}
+	if (swapchain->held) {
+		return SWAPCHAIN_READY;
 	}
-	return SWAPCHAIN_TIMEOUT;
+	VkResult result =
+		vkAcquireNextImageKHR(vk->device, swapchain->handle, timeout_ns, VK_NULL_HANDLE,
+				      swapchain->acquired, &swapchain->index);
+	switch (result) {
+	case VK_SUBOPTIMAL_KHR:
+		swapchain->stale = true; /* after this image */
+		swapchain->held = true;
+		return SWAPCHAIN_READY;
+	case VK_SUCCESS:
+		swapchain->held = true;
+		return SWAPCHAIN_READY;
+	case VK_TIMEOUT:
+	case VK_NOT_READY:
+		return SWAPCHAIN_TIMEOUT;
+	case VK_ERROR_OUT_OF_DATE_KHR:
+		return SWAPCHAIN_NO_AREA;
+	default:
+		vk_ok(result, "vkAcquireNextImageKHR");
+		return SWAPCHAIN_FAILED;
+	}
 }
 
-bool swapchain_present(struct swapchain *swapchain, uint32_t index)
+/* Whether the held image is ready. */
+static enum swapchain_result ready(struct swapchain *swapchain, uint64_t timeout_ns)
 {
 	struct vk *vk = swapchain->vk;
-	if (!vk_submit_and_wait(vk, swapchain->acquired, swapchain->drawn[index])) {
+	VkResult result = vkWaitForFences(vk->device, 1, &swapchain->acquired, VK_TRUE, timeout_ns);
+	if (result == VK_TIMEOUT) {
+		return SWAPCHAIN_TIMEOUT;
+	}
+	return vk_ok(result, "vkWaitForFences") ? SWAPCHAIN_READY : SWAPCHAIN_FAILED;
+}
+
+static bool let_go(struct swapchain *swapchain)
+{
+	struct vk *vk = swapchain->vk;
+	swapchain->held = false;
+	return vk_ok(vkResetFences(vk->device, 1, &swapchain->acquired), "vkResetFences");
+}
+
+enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t width,
+					uint32_t height, uint64_t timeout_ns)
+{
+	enum swapchain_result result = SWAPCHAIN_NO_AREA;
+	if (swapchain->held && swapchain->stale) {
+		result = ready(swapchain, timeout_ns);
+		if (result != SWAPCHAIN_READY) {
+			return result;
+		}
+		result = let_go(swapchain) ? SWAPCHAIN_NO_AREA : SWAPCHAIN_FAILED;
+	}
+	/* A window being dragged larger may outdate several in a row. */
+	for (int attempt = 0; attempt < 4 && result == SWAPCHAIN_NO_AREA; attempt++) {
+		if (swapchain->handle == VK_NULL_HANDLE || swapchain->stale) {
+			result = make(swapchain, width, height);
+			if (result != SWAPCHAIN_READY) {
+				return result;
+			}
+		}
+		result = hold(swapchain, timeout_ns);
+		swapchain->stale |= result == SWAPCHAIN_NO_AREA;
+	}
+	if (result != SWAPCHAIN_READY) {
+		return result == SWAPCHAIN_NO_AREA ? SWAPCHAIN_TIMEOUT : result;
+	}
+	return ready(swapchain, timeout_ns);
+}
+
+bool swapchain_present(struct swapchain *swapchain)
+{
+	struct vk *vk = swapchain->vk;
+	uint32_t index = swapchain->index;
+	if (!let_go(swapchain) || !vk_submit_and_wait(vk, swapchain->drawn[index])) {
 		return false;
 	}
 	const VkPresentInfoKHR present = {.sType = VK_STRUCTURE_TYPE_PRESENT_INFO_KHR,
@@ -214,9 +265,13 @@ void swapchain_finish(struct swapchain *swapchain)
 	if (swapchain->handle == VK_NULL_HANDLE) {
 		return;
 	}
+	if (swapchain->held) {
+		/* Bounded: where it never comes, the window system is gone. */
+		vkWaitForFences(vk->device, 1, &swapchain->acquired, VK_TRUE, CLOCK_NS_PER_S);
+	}
 	vkQueueWaitIdle(vk->queue);
 	destroy_images(swapchain);
-	vkDestroySemaphore(vk->device, swapchain->acquired, NULL);
+	vkDestroyFence(vk->device, swapchain->acquired, NULL);
 	vkDestroySwapchainKHR(vk->device, swapchain->handle, NULL);
 	swapchain->handle = VK_NULL_HANDLE;
 }

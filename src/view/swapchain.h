@@ -9,16 +9,19 @@
 
 #define SWAPCHAIN_MAX_IMAGES 16
 
-/* vk->surface's images. Main thread. A window's size changes are states here, not errors. */
+/* A surface's images. Main thread. A window's size changes are states here, not errors. */
 struct swapchain {
 	struct vk *vk;
+	VkSurfaceKHR surface; /* not owned */
 	VkSwapchainKHR handle; /* VK_NULL_HANDLE until the first acquire */
 	VkFormat format;
 	VkExtent2D extent;
 	uint32_t count;
 	VkImage images[SWAPCHAIN_MAX_IMAGES];
 	VkSemaphore drawn[SWAPCHAIN_MAX_IMAGES];
-	VkSemaphore acquired;
+	VkFence acquired; /* the display lets go of images[index] */
+	uint32_t index;
+	bool held;  /* images[index] is ours, or will be when acquired says so */
 	bool stale;  /* out of date: the next acquire makes another one */
 };
 
@@ -30,18 +33,18 @@ enum swapchain_result {
 };
 
 /*
- * The next image to draw into, undefined in content and layout; to be waited for by
- * swapchain->acquired. Makes or remakes the swapchain first when it has to; width and height are
+ * images[index] is the next one to draw into when this returns SWAPCHAIN_READY, undefined in
+ * content and layout. Makes or remakes the swapchain first when it has to; width and height are
  * used where the window system leaves the size to us. Blocks for at most timeout_ns.
  */
 enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t width,
-					uint32_t height, uint64_t timeout_ns, uint32_t *index);
+					uint32_t height, uint64_t timeout_ns);
 
 /*
  * Ends and submits vk->commands, waits until the GPU is done, and shows the image, which the
  * commands left in vk_use_presented. False after words in the log.
  */
-bool swapchain_present(struct swapchain *swapchain, uint32_t index);
+bool swapchain_present(struct swapchain *swapchain);
 
 void swapchain_finish(struct swapchain *swapchain);
 

@@ -33,10 +33,8 @@ static void send(struct touch *touch, const struct touch_finger *finger,
 {
 	const struct display_input input = {
 		.kind = DISPLAY_TOUCH,
-		.touch = {.kind = kind,
-			  .slot = (uint32_t)(finger - touch->fingers),
-			  .x = x,
-			  .y = y}};
+		.touch = {
+			.kind = kind, .slot = (uint32_t)(finger - touch->fingers), .x = x, .y = y}};
 	sink_send(&touch->sink, finger->console, &input);
 }
 
@@ -60,8 +58,9 @@ static bool place(const struct view_window_info *where, int width, int height,
 {
 	const struct rect *part = &where->placement.part;
 	const struct rect *area = &where->placement.area;
-	double at_x = (double)event->x * width * where->density;
-	double at_y = (double)event->y * height * where->density;
+	/* SDL's drivers make 1 of the window's last unit, and 0.5 of a window's only one. */
+	double at_x = width > 1 ? (double)event->x * (width - 1) * where->density : 0;
+	double at_y = height > 1 ? (double)event->y * (height - 1) * where->density : 0;
 	bool inside_x = map(at_x, area->x, area->width, part->x, part->width, x);
 	bool inside_y = map(at_y, area->y, area->height, part->y, part->height, y);
 	return inside_x && inside_y;

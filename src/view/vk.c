@@ -67,13 +67,9 @@ bool vk_begin(struct vk *vk)
 	return vk_ok(vkBeginCommandBuffer(vk->commands, &begin), "vkBeginCommandBuffer");
 }
 
-bool vk_submit_and_wait(struct vk *vk, VkSemaphore wait, VkSemaphore signal)
+bool vk_submit_and_wait(struct vk *vk, VkSemaphore signal)
 {
-	const VkPipelineStageFlags stage = VK_PIPELINE_STAGE_TRANSFER_BIT;
 	const VkSubmitInfo submit = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-				     .waitSemaphoreCount = wait != VK_NULL_HANDLE,
-				     .pWaitSemaphores = &wait,
-				     .pWaitDstStageMask = &stage,
 				     .commandBufferCount = 1,
 				     .pCommandBuffers = &vk->commands,
 				     .signalSemaphoreCount = signal != VK_NULL_HANDLE,

@@ -17,7 +17,6 @@ struct vk {
 	VkDebugUtilsMessengerEXT messenger;
 	_Atomic uint32_t validation_messages;
 	bool validating;
-	VkSurfaceKHR surface;  /* owned; VK_NULL_HANDLE when headless */
 	VkPhysicalDevice physical;
 	VkPhysicalDeviceProperties properties;
 	char driver[VK_MAX_DRIVER_NAME_SIZE + VK_MAX_DRIVER_INFO_SIZE + 2];
@@ -46,9 +45,9 @@ bool vk_init_instance(struct vk *vk, const char *const *extensions, uint32_t cou
 
 /*
  * The device: the index-th of --list-devices, or the best one (discrete, integrated, virtual,
- * CPU) that can present to vk->surface, when there is one. UINT32_MAX: any.
+ * CPU). UINT32_MAX: any. It can present to surface, unless that is VK_NULL_HANDLE.
  */
-bool vk_init_device(struct vk *vk, uint32_t index);
+bool vk_init_device(struct vk *vk, uint32_t index, VkSurfaceKHR surface);
 
 /* Needs vk_init_instance only. Prints one line for each device. */
 bool vk_list_devices(struct vk *vk);
@@ -67,11 +66,8 @@ uint32_t vk_memory_type(const struct vk *vk, uint32_t bits, VkMemoryPropertyFlag
 /* Starts recording vk->commands. */
 bool vk_begin(struct vk *vk);
 
-/*
- * Ends, submits and waits until the GPU is done. wait (at the transfer stage) and signal may be
- * VK_NULL_HANDLE.
- */
-bool vk_submit_and_wait(struct vk *vk, VkSemaphore wait, VkSemaphore signal);
+/* Ends, submits and waits until the GPU is done. signal may be VK_NULL_HANDLE. */
+bool vk_submit_and_wait(struct vk *vk, VkSemaphore signal);
 
 /* One colour image, whole: a barrier between two uses. */
 struct vk_use {

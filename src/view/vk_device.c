@@ -141,7 +141,7 @@ bool vk_list_devices(struct vk *vk)
 }
 
 /* A family that draws, computes and, with a surface, presents; UINT32_MAX when there is none. */
-static uint32_t find_family(const struct vk *vk, VkPhysicalDevice device)
+static uint32_t find_family(VkPhysicalDevice device, VkSurfaceKHR surface)
 {
 	VkQueueFamilyProperties families[32];
 	uint32_t count = 32;
@@ -149,8 +149,8 @@ static uint32_t find_family(const struct vk *vk, VkPhysicalDevice device)
 	vkGetPhysicalDeviceQueueFamilyProperties(device, &count, families);
 	for (uint32_t i = 0; i < count; i++) {
 		VkBool32 presents = VK_TRUE;
-		if (vk->surface != VK_NULL_HANDLE &&
-		    vkGetPhysicalDeviceSurfaceSupportKHR(device, i, vk->surface, &presents) !=
+		if (surface != VK_NULL_HANDLE &&
+		    vkGetPhysicalDeviceSurfaceSupportKHR(device, i, surface, &presents) !=
 			    VK_SUCCESS) {
 			presents = VK_FALSE;
 		}
@@ -161,7 +161,7 @@ static uint32_t find_family(const struct vk *vk, VkPhysicalDevice device)
 	return UINT32_MAX;
 }
 
-static bool pick(struct vk *vk, uint32_t index)
+static bool pick(struct vk *vk, uint32_t index, VkSurfaceKHR surface)
 {
 	VkPhysicalDevice devices[MAX_DEVICES];
 	uint32_t count = list(vk, devices);
@@ -177,7 +177,7 @@ static bool pick(struct vk *vk, uint32_t index)
 	for (uint32_t i = 0; i < count; i++) {
 		VkPhysicalDeviceProperties properties;
 		vkGetPhysicalDeviceProperties(devices[i], &properties);
-		uint32_t family = find_family(vk, devices[i]);
+		uint32_t family = find_family(devices[i], surface);
 		bool usable = family != UINT32_MAX && properties.apiVersion >= VK_API_VERSION_1_2;
 		if (usable && (index == i || index == UINT32_MAX) &&
 		    rank(properties.deviceType) > best) {
@@ -189,7 +189,7 @@ static bool pick(struct vk *vk, uint32_t index)
 	}
 	if (best == 0) {
 		log_error("no Vulkan device that can be used: it must know Vulkan 1.2%s",
-			  vk->surface != VK_NULL_HANDLE ? " and present to this display" : "");
+			  surface != VK_NULL_HANDLE ? " and present to this display" : "");
 	}
 	return best > 0;
 }
@@ -205,7 +205,7 @@ static bool has(const VkExtensionProperties *all, uint32_t count, const char *na
 }
 
 /* Which extensions to enable; returns how many. */
-static uint32_t choose_extensions(struct vk *vk, const char *names[MAX_EXTENSIONS])
+static uint32_t choose_extensions(struct vk *vk, bool presents, const char *names[MAX_EXTENSIONS])
 {
 	uint32_t count = 0;
 	uint32_t chosen = 0;
@@ -222,7 +222,7 @@ static uint32_t choose_extensions(struct vk *vk, const char *names[MAX_EXTENSION
 			     has(all, count, VK_EXT_IMAGE_DRM_FORMAT_MODIFIER_EXTENSION_NAME);
 	vk->foreign_queues = has(all, count, VK_EXT_QUEUE_FAMILY_FOREIGN_EXTENSION_NAME);
 	free(all);
-	if (vk->surface != VK_NULL_HANDLE) {
+	if (presents) {
 		names[chosen++] = VK_KHR_SWAPCHAIN_EXTENSION_NAME;
 	}
 	if (vk->host_import) {
@@ -241,7 +241,7 @@ static uint32_t choose_extensions(struct vk *vk, const char *names[MAX_EXTENSION
 	return chosen;
 }
 
-static bool create_device(struct vk *vk)
+static bool create_device(struct vk *vk, bool presents)
 {
 	const char *names[MAX_EXTENSIONS];
 	const float priority = 1.0f;
@@ -253,7 +253,7 @@ static bool create_device(struct vk *vk)
 				     .queueCreateInfoCount = 1,
 				     .pQueueCreateInfos = &queue,
 				     .ppEnabledExtensionNames = names};
-	create.enabledExtensionCount = choose_extensions(vk, names);
+	create.enabledExtensionCount = choose_extensions(vk, presents, names);
 	if (!vk_ok(vkCreateDevice(vk->physical, &create, NULL, &vk->device), "vkCreateDevice")) {
 		return false;
 	}
@@ -281,9 +281,9 @@ static void read_properties(struct vk *vk)
 	snprintf(vk->driver, sizeof(vk->driver), "%s %s", driver.driverName, driver.driverInfo);
 }
 
-bool vk_init_device(struct vk *vk, uint32_t index)
+bool vk_init_device(struct vk *vk, uint32_t index, VkSurfaceKHR surface)
 {
-	if (!pick(vk, index) || !create_device(vk)) {
+	if (!pick(vk, index, surface) || !create_device(vk, surface != VK_NULL_HANDLE)) {
 		return false;
 	}
 	read_properties(vk);
@@ -315,9 +315,6 @@ void vk_finish(struct vk *vk)
 	}
 	if (vk->instance == VK_NULL_HANDLE) {
 		return;
-	}
-	if (vk->surface != VK_NULL_HANDLE) {
-		vkDestroySurfaceKHR(vk->instance, vk->surface, NULL);
 	}
 	if (vk->messenger != VK_NULL_HANDLE) {
 		PFN_vkDestroyDebugUtilsMessengerEXT destroy =

@@ -2,7 +2,7 @@
 """A machine for tests: hesperd, stock QEMU with the demo guest, viewers. All of it real.
 
 Environment, set by meson: HESPERD, HESPER_VIEW, HESPER_GUEST (the folder of guest/build; made when
-it is not set). HESPER_ARTEFACTS: where pictures are kept.
+it is not set), HESPER_GUEST_DESKTOP. HESPER_ARTEFACTS: where pictures are kept.
 """
 
 import json
@@ -23,6 +23,7 @@ sys.path.insert(0, HERE)
 import guestctl  # noqa: E402
 
 SKIP = 77
+INPUT_DEVICES = ("keyboard", "tablet", "mouse", "touch")
 
 
 def program(variable):
@@ -32,12 +33,13 @@ def program(variable):
     return path
 
 
-def guest_image():
-    path = os.environ.get("HESPER_GUEST")
+def guest_image(desktop=False):
+    path = os.environ.get("HESPER_GUEST_DESKTOP" if desktop else "HESPER_GUEST")
     if path:
         return path
     build = os.path.join(HERE, "..", "..", "guest", "build")
-    return subprocess.run([build], check=True, stdout=subprocess.PIPE,
+    command = [build, "--desktop"] if desktop else [build]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE,
                           text=True).stdout.splitlines()[-1]
 
 
@@ -130,14 +132,20 @@ class Viewer:
 
 
 class Machine:
+    """devices: "vhost-user-test-device-pci" or "vhost-user-input-pci" for the input devices, or
+    None for a machine without. desktop: the guest image with a Wayland session."""
+
     def __init__(self, *options, window_mib=1024, memory="1G", env=None, preload=None, append="",
-                 size="1280x800", start=True):
+                 size="1280x800", start=True,
+                 devices="vhost-user-test-device-pci", desktop=False):
         self.dir = tempfile.mkdtemp(prefix="hesper-e2e-")
         self.viewers = []
         self.guest = None
         self.qmp = None
+        if devices:
+            options = (*options, f"--input={self.dir}")
         self._start_daemon(options, window_mib, size, env or {}, preload)
-        self._start_qemu(memory, append)
+        self._start_qemu(guest_image(desktop), memory, append, devices)
         if start:
             self.wait_guest()
 
@@ -161,8 +169,16 @@ class Machine:
         if not line.startswith("ready "):
             raise AssertionError("hesperd did not start:\n" + self.log("hesperd.log"))
 
-    def _start_qemu(self, memory, append):
-        image = guest_image()
+    def _input_devices(self, kind):
+        properties = "" if kind == "vhost-user-input-pci" else (
+            ",virtio-id=18,num_vqs=2,config_size=136,vq_size=64")
+        arguments = []
+        for name in INPUT_DEVICES if kind else ():
+            arguments += ["-chardev", f"socket,id={name},path={self.path(name)}.sock",
+                          "-device", f"{kind},id={name}-device,chardev={name}{properties}"]
+        return arguments
+
+    def _start_qemu(self, image, memory, append, devices):
         with open(f"{image}/manifest.json") as file:
             parameters = json.load(file)["append"]
         self.qemu_log = open(self.path("qemu.log"), "wb")
@@ -178,6 +194,7 @@ class Machine:
              "-chardev", f"socket,id=vg,path={self.path('vhost')}",
              "-device", "vhost-user-test-device-pci,chardev=vg,virtio-id=16,num_vqs=2,"
                         "config_size=24,vq_size=256",
+             *self._input_devices(devices),
              "-device", "virtio-serial-pci",
              "-chardev", f"socket,id=ctl,path={self.path('control')},server=on,wait=off",
              "-device", "virtserialport,chardev=ctl,name=org.hesper.control",

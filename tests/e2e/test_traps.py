@@ -2,9 +2,10 @@
 """Guest memory under a real guest: each of these once went wrong for a day."""
 
 import json
+import os
 import sys
 
-from machine import Machine, run_tests
+from machine import Machine, run_tests, wait_for
 
 machine = None
 
@@ -18,6 +19,17 @@ def passed(command, timeout=120):
 
 def test_import_in_the_context_that_made_it():
     passed("hesper-memory import")
+
+
+def test_dumb_buffers_are_shared():
+    """A compositor's buffers that are not the GPU's: what the CPU writes the GPU reads, and back."""
+    fds = lambda: len(os.listdir(f"/proc/{machine.daemon.pid}/fd"))  # noqa: E731
+    before = fds()
+    passed("hesper-memory dumb 8")
+    stats = machine.stats()
+    assert stats["guest_pages_shared"] == 8 and stats["guest_pages_refused"] == 0
+    assert stats["contexts_lost"] == 0
+    wait_for("closed descriptors", lambda: fds() <= before)
 
 
 def test_first_words_after_a_map():
@@ -70,11 +82,23 @@ def test_nothing_is_left_mapped():
     assert stats["maps"] == stats["unmaps"], stats
 
 
+def test_dumb_buffers_refused():
+    """Where pages are not to be shared the guest's Vulkan says so, and goes on."""
+    with Machine("--guest-pages=refuse") as other:
+        result = other.guest.run("hesper-memory dumb-refused")
+        print("# " + result.output.strip())
+        stats = other.stats()
+        assert stats["guest_pages_shared"] == 0 and stats["guest_pages_refused"] == 1
+        assert stats["contexts_lost"] == 0
+
+
 def main():
     global machine
     with Machine() as machine:
         return run_tests([
             test_import_in_the_context_that_made_it,
+            test_dumb_buffers_are_shared,
+            test_dumb_buffers_refused,
             test_first_words_after_a_map,
             test_thousand_live_mappings,
             test_three_contexts_at_once,

@@ -56,7 +56,7 @@ def cases(source, scratch, runtime):
                                 "PATH": f"{fake}/no-network:{os.environ['PATH']}"}),
         "out-unwritable": Case(["demo", "--out", os.path.join(nowhere, "out")],
                                ["cannot make", "Not a directory", "--out"]),
-        "no-such-demo": Case(["demo", "pyramid"], ["no demo 'pyramid'", "cube and triangle"],
+        "no-such-demo": Case(["demo", "pyramid"], ["no demo 'pyramid'", "cube, triangle and desktop"],
                              status=WRONG_USE, fix=False),
         "no-such-command": Case(["pyramid"], ["no command 'pyramid'", "--help"], status=WRONG_USE,
                                 fix=False),

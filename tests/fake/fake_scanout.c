@@ -30,6 +30,7 @@ struct fake {
 	bool free_again[MAX_BUFFERS];
 	uint32_t number; /* of the next picture */
 	unsigned listeners;
+	struct display_monitor monitors[DISPLAY_MAX_HEADS]; /* that a viewer asked for last */
 };
 
 static struct {
@@ -40,12 +41,13 @@ static struct {
 	uint32_t offset;
 	uint32_t crop;
 	uint32_t buffers;
+	uint32_t heads;
 	uint32_t frames;
 	uint32_t interval_ms;
 	bool exit_after;
 	bool cursor;
 	bool still;
-} options = {.size = {64, 48}, .buffers = 3, .interval_ms = 0};
+} options = {.size = {64, 48}, .buffers = 3, .heads = 1, .interval_ms = 0};
 
 static const struct option_spec specs[] = {
 	{"socket", 's', OPTION_STRING, &options.socket, "PATH", "Serve the display here", 0, 0},
@@ -56,6 +58,8 @@ static const struct option_spec specs[] = {
 	{"crop", 0, OPTION_UINT, &options.crop, "PIXELS", "Show the buffer without this border", 0,
 	 256},
 	{"buffers", 0, OPTION_UINT, &options.buffers, "N", "Buffers to flip", 1, MAX_BUFFERS},
+	{"heads", 0, OPTION_UINT, &options.heads, "N", "Show each picture on so many consoles", 1,
+	 DISPLAY_MAX_HEADS},
 	{"frames", 0, OPTION_UINT, &options.frames, "N", "Pictures to show; 0 for no end", 0, 0},
 	{"interval", 0, OPTION_UINT, &options.interval_ms, "MS",
 	 "Time between pictures; 0: as soon as a buffer is released", 0, 0},
@@ -99,6 +103,7 @@ static void next(struct fake *fake);
 struct showing {
 	struct fake *fake;
 	unsigned buffer;
+	unsigned heads; /* that have not released it */
 };
 
 static void finish(struct fake *fake)
@@ -120,6 +125,9 @@ static void on_released(void *data)
 {
 	struct showing *showing = data;
 	struct fake *fake = showing->fake;
+	if (--showing->heads > 0) {
+		return;
+	}
 	fake->free_again[showing->buffer] = true;
 	free(showing);
 	if (fake->server == NULL || options.interval_ms != 0) {
@@ -154,10 +162,12 @@ static void next(struct fake *fake)
 		shown = frame_crop(frame, &part);
 	}
 	struct showing *showing = malloc(sizeof(*showing));
-	*showing = (struct showing){fake, buffer};
+	*showing = (struct showing){fake, buffer, options.heads};
 	struct rect whole = {0, 0, shown.width, shown.height};
-	display_server_scanout(fake->server, 0, &shown);
-	display_server_update(fake->server, 0, &whole, on_released, showing);
+	for (uint32_t head = 0; head < options.heads; head++) {
+		display_server_scanout(fake->server, head, &shown);
+		display_server_update(fake->server, head, &whole, on_released, showing);
+	}
 }
 
 static void on_listeners(void *data, unsigned count)
@@ -174,7 +184,14 @@ static void on_signal(uv_signal_t *handle, int number)
 	finish(handle->data);
 }
 
-static const struct display_server_callbacks callbacks = {.listeners = on_listeners};
+static void on_monitor(void *data, unsigned head, const struct display_monitor *monitor)
+{
+	struct fake *fake = data;
+	fake->monitors[head] = *monitor;
+}
+
+static const struct display_server_callbacks callbacks = {.monitor = on_monitor,
+							  .listeners = on_listeners};
 
 static int make_buffers(struct fake *fake)
 {
@@ -203,7 +220,7 @@ static int serve(struct fake *fake)
 		return fd;
 	}
 	const struct display_server_options server = {
-		.vm_name = "fake", .heads = 1, .callbacks = &callbacks, .data = fake};
+		.vm_name = "fake", .heads = options.heads, .callbacks = &callbacks, .data = fake};
 	int r = display_server_create(&fake->loop, &server, &fake->server);
 	if (r >= 0) {
 		r = display_server_listen(fake->server, fd);
@@ -211,7 +228,10 @@ static int serve(struct fake *fake)
 	if (r < 0) {
 		return r;
 	}
-	display_server_set_size(fake->server, 0, options.size.width, options.size.height);
+	for (uint32_t head = 0; head < options.heads; head++) {
+		display_server_set_size(fake->server, head, options.size.width,
+					options.size.height);
+	}
 	if (options.cursor) {
 		static uint32_t shape[16 * 16];
 		for (int i = 0; i < 16 * 16; i++) {
@@ -221,6 +241,22 @@ static int serve(struct fake *fake)
 		display_server_cursor_move(fake->server, 0, 10, 10, true);
 	}
 	return 0;
+}
+
+static void say(const struct fake *fake)
+{
+	printf("{\"pictures\": %u, \"sent\": %llu, \"dropped\": %llu, \"copied\": %llu, "
+	       "\"monitors\": [",
+	       fake->number, (unsigned long long)counter_read(COUNTER_FRAMES_SENT),
+	       (unsigned long long)counter_read(COUNTER_FRAMES_DROPPED),
+	       (unsigned long long)counter_read(COUNTER_CPU_COPIED_BYTES));
+	for (uint32_t head = 0; head < options.heads; head++) {
+		const struct display_monitor *monitor = &fake->monitors[head];
+		printf("%s[%u, %u, %u, %u, %u]", head == 0 ? "" : ", ", monitor->width,
+		       monitor->height, monitor->width_mm, monitor->height_mm,
+		       monitor->refresh_mhz);
+	}
+	printf("]}\n");
 }
 
 int main(int argc, char **argv)
@@ -252,10 +288,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < options.buffers; i++) {
 		memory_unref(fake.memory[i]);
 	}
-	printf("{\"pictures\": %u, \"sent\": %llu, \"dropped\": %llu, \"copied\": %llu}\n",
-	       fake.number, (unsigned long long)counter_read(COUNTER_FRAMES_SENT),
-	       (unsigned long long)counter_read(COUNTER_FRAMES_DROPPED),
-	       (unsigned long long)counter_read(COUNTER_CPU_COPIED_BYTES));
+	say(&fake);
 	unlink(options.socket);
 	return uv_loop_close(&fake.loop) == 0 ? 0 : 1;
 }

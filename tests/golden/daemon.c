@@ -203,14 +203,20 @@ uint32_t daemon_set_scanout(struct daemon *daemon, uint32_t head, uint32_t id, u
 	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
 }
 
-uint32_t daemon_flush(struct daemon *daemon, uint32_t id, uint32_t width, uint32_t height)
+uint32_t daemon_flush_part(struct daemon *daemon, uint32_t id, const struct virtio_gpu_rect *part)
 {
 	const struct virtio_gpu_resource_flush request = {
 		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH,
-		.r = {0, 0, width, height},
+		.r = *part,
 		.resource_id = id,
 	};
 	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+}
+
+uint32_t daemon_flush(struct daemon *daemon, uint32_t id, uint32_t width, uint32_t height)
+{
+	const struct virtio_gpu_rect all = {0, 0, width, height};
+	return daemon_flush_part(daemon, id, &all);
 }
 
 uint32_t daemon_unref(struct daemon *daemon, uint32_t id)
@@ -269,12 +275,14 @@ uint32_t daemon_map(struct daemon *daemon, uint32_t id, uint64_t offset)
 	return type;
 }
 
-uint32_t daemon_set_scanout_blob(struct daemon *daemon, uint32_t head, uint32_t id, uint32_t format,
-				 uint32_t width, uint32_t height, uint32_t stride, uint32_t offset)
+uint32_t daemon_set_scanout_blob_part(struct daemon *daemon, uint32_t head, uint32_t id,
+				      uint32_t format, uint32_t width, uint32_t height,
+				      uint32_t stride, uint32_t offset,
+				      const struct virtio_gpu_rect *part)
 {
 	const struct virtio_gpu_set_scanout_blob request = {
 		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
-		.r = {0, 0, width, height},
+		.r = *part,
 		.scanout_id = head,
 		.resource_id = id,
 		.width = width,
@@ -286,7 +294,15 @@ uint32_t daemon_set_scanout_blob(struct daemon *daemon, uint32_t head, uint32_t 
 	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
 }
 
-static void read_png(const char *path, struct picture *picture)
+uint32_t daemon_set_scanout_blob(struct daemon *daemon, uint32_t head, uint32_t id, uint32_t format,
+				 uint32_t width, uint32_t height, uint32_t stride, uint32_t offset)
+{
+	const struct virtio_gpu_rect all = {0, 0, width, height};
+	return daemon_set_scanout_blob_part(daemon, head, id, format, width, height, stride, offset,
+					    &all);
+}
+
+void picture_read(struct picture *picture, const char *path)
 {
 	png_image image = {.version = PNG_IMAGE_VERSION};
 	if (png_image_begin_read_from_file(&image, path) == 0) {
@@ -324,7 +340,7 @@ void daemon_look(struct daemon *daemon, unsigned head, struct picture *picture)
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		fail_msg("hesper-view ended with status 0x%x", status);
 	}
-	read_png(path, picture);
+	picture_read(picture, path);
 	unlink(path);
 }
 

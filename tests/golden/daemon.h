@@ -57,6 +57,12 @@ uint32_t daemon_create_blob(struct daemon *daemon, uint32_t context, uint32_t id
 uint32_t daemon_map(struct daemon *daemon, uint32_t id, uint64_t offset);
 uint32_t daemon_set_scanout_blob(struct daemon *daemon, uint32_t head, uint32_t id, uint32_t format,
 				 uint32_t width, uint32_t height, uint32_t stride, uint32_t offset);
+/* A part of a framebuffer of width x height. */
+uint32_t daemon_set_scanout_blob_part(struct daemon *daemon, uint32_t head, uint32_t id,
+				      uint32_t format, uint32_t width, uint32_t height,
+				      uint32_t stride, uint32_t offset,
+				      const struct virtio_gpu_rect *part);
+uint32_t daemon_flush_part(struct daemon *daemon, uint32_t id, const struct virtio_gpu_rect *part);
 
 /* A picture as a viewer sees it: r, g, b per pixel, top row first. */
 struct picture {
@@ -71,5 +77,8 @@ struct picture {
  */
 void daemon_look(struct daemon *daemon, unsigned head, struct picture *picture);
 void picture_finish(struct picture *picture);
+
+/* Reads a PNG; picture_finish frees it. */
+void picture_read(struct picture *picture, const char *path);
 
 #endif

@@ -80,8 +80,11 @@ static void test_common_modes(void **state)
 
 static void test_physical_size(void **state)
 {
-	const struct edid_monitor monitor = {
-		.width = 1920, .height = 1080, .refresh_mhz = 60000, .width_mm = 527, .height_mm = 296};
+	const struct edid_monitor monitor = {.width = 1920,
+					     .height = 1080,
+					     .refresh_mhz = 60000,
+					     .width_mm = 527,
+					     .height_mm = 296};
 	struct di_info *info = parse(&monitor);
 	const struct di_edid *edid = di_info_get_edid(info);
 	const struct di_edid_detailed_timing_def *timing =
@@ -125,8 +128,7 @@ static void test_name_and_serial(void **state)
 
 static void test_range_limits_cover_fast_monitors(void **state)
 {
-	const struct edid_monitor monitor = {
-		.width = 1920, .height = 1080, .refresh_mhz = 359940};
+	const struct edid_monitor monitor = {.width = 1920, .height = 1080, .refresh_mhz = 359940};
 	struct di_info *info = parse(&monitor);
 	const struct di_edid_display_descriptor *const *descriptors =
 		di_edid_get_display_descriptors(di_info_get_edid(info));
@@ -143,7 +145,8 @@ static void test_serials_differ(void **state)
 {
 	uint8_t first[EDID_MAX_BYTES];
 	uint8_t second[EDID_MAX_BYTES];
-	struct edid_monitor monitor = {.width = 800, .height = 600, .refresh_mhz = 60000, .serial = 1};
+	struct edid_monitor monitor = {
+		.width = 800, .height = 600, .refresh_mhz = 60000, .serial = 1};
 	edid_write(&monitor, first);
 	monitor.serial = 2;
 	edid_write(&monitor, second);
@@ -187,8 +190,10 @@ static void test_every_size_is_well_formed(void **state)
 {
 	for (uint32_t width = 64; width <= 8192; width += 331) {
 		for (uint32_t height = 64; height <= 8192; height += 457) {
-			const struct edid_monitor monitor = {
-				.width = width, .height = height, .refresh_mhz = 1000 + width * 7 % 360000};
+			const struct edid_monitor monitor = {.width = width,
+							     .height = height,
+							     .refresh_mhz =
+								     1000 + width * 7 % 360000};
 			di_info_destroy(parse(&monitor));
 		}
 	}

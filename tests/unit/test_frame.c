@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -141,6 +143,24 @@ static void test_crop(void **state)
 	assert_int_equal(part.stride, 512);
 }
 
+/* What another process allocated may become shorter at any time. */
+static void test_memory_read(void **state)
+{
+	char bytes[64] = {0};
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(fd, 128), 0);
+	assert_int_equal(pwrite(fd, "pointer", 7, 0), 7);
+	struct memory *memory = memory_create(MEMORY_SHM, fd, 128);
+	assert_non_null(memory);
+	assert_int_equal(memory_read(memory, bytes, sizeof(bytes)), 0);
+	assert_string_equal(bytes, "pointer");
+	assert_null(memory->mapping);
+	assert_int_equal(memory_read(memory, bytes, 129), -EINVAL);
+	assert_int_equal(ftruncate(fd, 16), 0);
+	assert_int_equal(memory_read(memory, bytes, sizeof(bytes)), -EIO);
+	memory_unref(memory);
+}
+
 static void test_memory(void **state)
 {
 	struct memory *memory = memory_create_shm("test", 8192);
@@ -183,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_fits),
 		cmocka_unit_test(test_crop),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_read),
 		cmocka_unit_test(test_memory_shorter_than_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

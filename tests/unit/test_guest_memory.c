@@ -50,6 +50,24 @@ static void put(int fd, off_t at, const char *text)
 	assert_int_equal(pwrite(fd, text, strlen(text), at), strlen(text));
 }
 
+static void test_finds_the_file(void **state)
+{
+	int fd;
+	uint64_t offset;
+	char text[7] = "";
+	put(fx.file[0], 2 * MIB + 70, "second");
+	const char *at = guest_memory_at(fx.memory, 0x1000 + MIB + 70, 6);
+	assert_true(guest_memory_file(fx.memory, at, &fd, &offset));
+	assert_int_equal(offset, 2 * MIB + 70);
+	assert_int_not_equal(fd, fx.fds[1]);
+	assert_int_equal(pread(fd, text, 6, (off_t)offset), 6);
+	assert_string_equal(text, "second");
+	at = guest_memory_at(fx.memory, 0x100000000 + 2 * MIB - 1, 1);
+	assert_true(guest_memory_file(fx.memory, at, &fd, &offset));
+	assert_int_equal(offset, 2 * MIB - 1);
+	assert_false(guest_memory_file(fx.memory, &fx, &fd, &offset));
+}
+
 static void test_finds_bytes(void **state)
 {
 	put(fx.file[0], 5, "first");
@@ -241,6 +259,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_finds_bytes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_finds_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_writes_reach_the_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_iov_crosses_regions, setup, teardown),

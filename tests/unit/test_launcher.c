@@ -33,6 +33,7 @@ static struct qemu_plan example_plan(void)
 		.cpus = 2,
 		.memory_mib = 2048,
 		.gpu_socket = "/run/a,b/gpu.sock",
+		.input_dir = "/run/a,b",
 		.kernel = "/img/vm,linuz",
 		.initrd = "/img/initrd.img",
 		.append = "console=ttyS0,115200 quiet",
@@ -84,7 +85,7 @@ static void test_qemu_args(void **state)
 	assert_true(has_value(argv, "-object", "memory-backend-memfd,id=mem,size=2048M,share=on"));
 	assert_true(has_value(argv, "-device",
 			      "vhost-user-test-device-pci,chardev=gpu,virtio-id=16,num_vqs=2,"
-			      "config_size=24,vq_size=256"));
+			      "config_size=24,vq_size=256,addr=4"));
 	assert_value(argv, "-accel", 0, "tcg,thread=multi");
 	assert_value(argv, "-cpu", 0, "max");
 	assert_true(has_value(argv, "-chardev", "socket,id=qmp0,fd=4"));
@@ -102,6 +103,40 @@ static void test_qemu_args(void **state)
 	}
 	qemu_args_free(argv);
 	qemu_args_free(NULL);
+}
+
+static void test_qemu_args_input(void **state)
+{
+	static const char *const names[] = {"keyboard", "tablet", "mouse", "touch"};
+	struct qemu_plan plan = example_plan();
+	char **argv = qemu_args_build(&plan);
+	unsigned lines = 0;
+	for (size_t i = 0; i < 4; i++) {
+		char text[256];
+		snprintf(text, sizeof(text), "socket,id=%s,path=/run/a,,b/%s.sock", names[i],
+			 names[i]);
+		assert_true(has_value(argv, "-chardev", text));
+		unsigned slot = 0;
+		for (unsigned at = 1; at < 31 && slot == 0; at++) {
+			snprintf(text, sizeof(text),
+				 "vhost-user-test-device-pci,chardev=%s,virtio-id=18,num_vqs=2,"
+				 "config_size=136,vq_size=64,addr=%u",
+				 names[i], at);
+			slot = has_value(argv, "-device", text) ? at : 0;
+		}
+		assert_int_not_equal(slot, 0);
+		lines |= 1u << slot % 4;
+	}
+	/* The GPU is in slot 4: none of them has its interrupt line. */
+	assert_int_equal(lines & 1, 0);
+	qemu_args_free(argv);
+	plan.input_dir = NULL;
+	argv = qemu_args_build(&plan);
+	assert_false(has_value(argv, "-chardev", "socket,id=mouse,path=/run/a,,b/mouse.sock"));
+	for (size_t i = 0; argv[i] != NULL; i++) {
+		assert_null(strstr(argv[i], "virtio-id=18"));
+	}
+	qemu_args_free(argv);
 }
 
 static void test_qemu_args_variants(void **state)
@@ -529,6 +564,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_qemu_args),
+		cmocka_unit_test(test_qemu_args_input),
 		cmocka_unit_test(test_qemu_args_variants),
 		cmocka_unit_test(test_qemu_version),
 		cmocka_unit_test(test_qemu_log),

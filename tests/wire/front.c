@@ -27,6 +27,7 @@ void wire_open(struct wire_front *front, int socket, unsigned queue_count, uint6
 	front->channel = -1;
 	front->held_fd = -1;
 	front->queue_count = queue_count;
+	front->ring_size = WIRE_RING_SIZE;
 	front->ram_size = ram_size;
 	front->ram_fd = fd_memfd("wire-ram", ram_size);
 	assert_true(front->ram_fd >= 0);
@@ -237,7 +238,7 @@ uint64_t wire_send_memory(struct wire_front *front)
 void wire_set_ring(struct wire_front *front, unsigned queue)
 {
 	const struct wire_ring *ring = &front->rings[queue];
-	const struct vhost_user_vring_state num = {queue, WIRE_RING_SIZE};
+	const struct vhost_user_vring_state num = {queue, front->ring_size};
 	const struct vhost_user_vring_state base = {queue, ring->base};
 	const struct vhost_user_vring_addr addr = {
 		.index = queue,

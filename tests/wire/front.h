@@ -14,7 +14,7 @@
  * with a time limit; anything unexpected ends the running cmocka test with words. So call it from
  * the test's own thread only.
  *
- * The guest: RAM is a memfd of one region, from WIRE_RAM_GPA. Each queue has a split ring of
+ * The guest: RAM is a memfd of one region, from WIRE_RAM_GPA. Each queue has a split ring of up to
  * WIRE_RING_SIZE entries at a fixed place in it; the rest is for buffers (wire_alloc).
  *
  * The back-end channel is looked at whenever something is waited for that needs the device
@@ -49,6 +49,8 @@ struct wire_ring {
 	uint16_t chain_length[WIRE_RING_SIZE]; /* of the chain at this head; 0: not in flight */
 	bool done[WIRE_RING_SIZE]; /* its used entry was seen */
 	uint32_t written[WIRE_RING_SIZE];
+	uint16_t order[WIRE_RING_SIZE]; /* heads as they were used; used_seen counts them */
+	uint16_t taken; /* of order, by wire_next_used */
 };
 
 struct wire_window {
@@ -64,6 +66,7 @@ struct wire_front {
 	int socket;
 	int channel; /* our end; -1 before wire_hello */
 	unsigned queue_count;
+	uint16_t ring_size; /* of each queue: WIRE_RING_SIZE, or what wire_set_ring_size made it */
 	uint64_t features; /* acknowledged, without bit 30 */
 	uint64_t protocol_features;
 	int ram_fd;
@@ -121,6 +124,8 @@ uint64_t wire_send_memory(struct wire_front *front);
 /* One step of wire_start. */
 void wire_set_ring(struct wire_front *front, unsigned queue);
 uint64_t wire_enable(struct wire_front *front, unsigned queue, bool enable);
+/* Before wire_start: a power of two, at most WIRE_RING_SIZE. */
+void wire_set_ring_size(struct wire_front *front, uint16_t size);
 
 /* Guest memory: len bytes of RAM, 64-byte aligned, zeroed. Freed together. */
 uint64_t wire_alloc(struct wire_front *front, uint64_t len);
@@ -141,6 +146,8 @@ void wire_submit_head(struct wire_front *front, unsigned queue, uint16_t head);
 void wire_kick(struct wire_front *front, unsigned queue);
 /* True when the chain at head is used (its descriptors are free again then); written: bytes. */
 bool wire_used(struct wire_front *front, unsigned queue, uint16_t head, uint32_t *written);
+/* The next chain that the device used, in its order; false when there is none now. */
+bool wire_next_used(struct wire_front *front, unsigned queue, uint16_t *head, uint32_t *written);
 /* Waits for it, by interrupt, serving the channel. Returns the bytes written. */
 uint32_t wire_wait_used(struct wire_front *front, unsigned queue, uint16_t head);
 /*

@@ -62,9 +62,10 @@ void wire_ring_fresh(struct wire_front *front, unsigned queue)
 	ring->avail_idx = 0;
 	ring->used_seen = 0;
 	ring->base = 0;
-	ring->free_count = WIRE_RING_SIZE;
-	for (unsigned i = 0; i < WIRE_RING_SIZE; i++) {
-		ring->free[i] = (uint16_t)(WIRE_RING_SIZE - 1 - i);
+	ring->taken = 0;
+	ring->free_count = front->ring_size;
+	for (unsigned i = 0; i < front->ring_size; i++) {
+		ring->free[i] = (uint16_t)(front->ring_size - 1 - i);
 		ring->chain_length[i] = 0;
 		ring->done[i] = false;
 	}
@@ -86,6 +87,14 @@ static uint16_t used_idx(struct wire_front *front, unsigned queue)
 	return __atomic_load_n((uint16_t *)used_byte(front, queue, 2), __ATOMIC_ACQUIRE);
 }
 
+void wire_set_ring_size(struct wire_front *front, uint16_t size)
+{
+	front->ring_size = size;
+	for (unsigned i = 0; i < front->queue_count; i++) {
+		wire_ring_fresh(front, i);
+	}
+}
+
 void wire_kick(struct wire_front *front, unsigned queue)
 {
 	const uint64_t one = 1;
@@ -97,7 +106,7 @@ static bool make_available(struct wire_front *front, unsigned queue, uint16_t he
 {
 	struct wire_ring *ring = &front->rings[queue];
 	uint16_t old = ring->avail_idx;
-	__atomic_store_n(avail_word(front, queue, 2 + old % WIRE_RING_SIZE), head,
+	__atomic_store_n(avail_word(front, queue, 2 + old % front->ring_size), head,
 			 __ATOMIC_RELAXED);
 	ring->avail_idx++;
 	__atomic_store_n(avail_word(front, queue, 1), ring->avail_idx, __ATOMIC_RELEASE);
@@ -107,7 +116,8 @@ static bool make_available(struct wire_front *front, unsigned queue, uint16_t he
 			1) == 0;
 	}
 	uint16_t event = __atomic_load_n(
-		(uint16_t *)used_byte(front, queue, 4 + 8 * WIRE_RING_SIZE), __ATOMIC_RELAXED);
+		(uint16_t *)used_byte(front, queue, 4 + 8 * (size_t)front->ring_size),
+		__ATOMIC_RELAXED);
 	return (uint16_t)(ring->avail_idx - event - 1) < (uint16_t)(ring->avail_idx - old);
 }
 
@@ -195,11 +205,11 @@ static void collect(struct wire_front *front, unsigned queue)
 {
 	struct wire_ring *ring = &front->rings[queue];
 	while (ring->used_seen != used_idx(front, queue)) {
-		size_t slot = ring->used_seen % WIRE_RING_SIZE;
+		size_t slot = ring->used_seen % front->ring_size;
 		uint32_t element[2];
 		memcpy(element, used_byte(front, queue, 4 + 8 * slot), sizeof(element));
-		ring->used_seen++;
-		if (element[0] >= WIRE_RING_SIZE || ring->done[element[0]]) {
+		ring->order[ring->used_seen++ % WIRE_RING_SIZE] = (uint16_t)element[0];
+		if (element[0] >= front->ring_size || ring->done[element[0]]) {
 			fail_msg("queue %u: used entry for chain %u, which is not in flight", queue,
 				 element[0]);
 		}
@@ -208,7 +218,7 @@ static void collect(struct wire_front *front, unsigned queue)
 		free_chain(front, queue, (uint16_t)element[0]);
 	}
 	/* Asks for an interrupt at the next one. */
-	__atomic_store_n(avail_word(front, queue, 2 + WIRE_RING_SIZE), ring->used_seen,
+	__atomic_store_n(avail_word(front, queue, 2 + (size_t)front->ring_size), ring->used_seen,
 			 __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
@@ -223,6 +233,19 @@ bool wire_used(struct wire_front *front, unsigned queue, uint16_t head, uint32_t
 		*written = ring->written[head];
 	}
 	return ring->done[head];
+}
+
+bool wire_next_used(struct wire_front *front, unsigned queue, uint16_t *head, uint32_t *written)
+{
+	struct wire_ring *ring = &front->rings[queue];
+	collect(front, queue);
+	collect(front, queue);
+	if (ring->taken == ring->used_seen) {
+		return false;
+	}
+	*head = ring->order[ring->taken++ % WIRE_RING_SIZE];
+	*written = ring->written[*head];
+	return true;
 }
 
 uint32_t wire_wait_used(struct wire_front *front, unsigned queue, uint16_t head)

@@ -224,13 +224,16 @@ static const char *import_resource(struct session *session, struct render_wire_b
 		.fd = buffer->fd,
 		.size = message->import.size,
 	};
-	if (virgl_renderer_resource_import_blob(&args) != 0) {
+	int error = virgl_renderer_resource_import_blob(&args);
+	if (error != -EINVAL) {
+		/* The library takes it, but for arguments that it refuses. */
+		buffer->fd = -1;
+	}
+	if (error != 0) {
 		log_limited(LOG_WARN, "resource %u cannot be shared with context %u", resource,
 			    session->context);
 		return NULL;
 	}
-	/* It is the library's now. */
-	buffer->fd = -1;
 	virgl_renderer_ctx_attach_resource((int)session->context, (int)resource);
 	return NULL;
 }

@@ -76,6 +76,26 @@ class Headless(ViewCase):
         self.assertGreater(summary["frame_ms"]["p50"], 0)
         self.assertGreaterEqual(summary["present_ms"]["p99"], summary["present_ms"]["p50"])
 
+    def test_several_consoles(self):
+        """All of them, or those that are named; each has a screenshot of its own."""
+        for named, consoles, files in (
+                ((), [0, 1, 2], {"shot.png", "shot-1.png", "shot-2.png"}),
+                (("--console", "0,2"), [0, 2], {"shot.png", "shot-2.png"}),
+                (("--console", "2"), [2], {"shot.png"})):
+            with self.subTest(named):
+                server = self.fake("--heads", 3, "--size", "64x48", "--frames", 1)
+                view = self.view("--headless", "--screenshot", self.png, "--summary",
+                                 self.summary_path, "--frames", len(consoles), *named)
+                self.assertEqual(view.wait(20), 0)
+                server.terminate()
+                self.assertEqual(server.wait(20), 0)
+                self.assertEqual([c["console"] for c in self.summary()["consoles"]], consoles)
+                found = {name for name in os.listdir(self.dir) if name.endswith(".png")}
+                self.assertEqual(found, files)
+                for name in found:
+                    self.check_picture(read_png(os.path.join(self.dir, name)), 64, 48)
+                    os.unlink(os.path.join(self.dir, name))
+
     def test_copy_is_counted(self):
         """Where the driver refuses the import, the picture is right and the copy is told."""
         mask = os.environ.get("MASK_LAYER")
@@ -173,6 +193,9 @@ class Headless(ViewCase):
         self.assertIn("Fix:", self.words("--headless", "--socket", self.socket))
         self.assertIn("--headless", self.words("--socket", self.socket))
         self.assertIn("--headless", self.words("--socket", self.socket, DISPLAY=":4242"))
+        self.assertIn("--qmp", self.words("--headless", "--socket", self.socket, "--qmp", "x"))
+        self.assertIn("commas", self.words("--headless", "--socket", self.socket,
+                                           "--console", "1;2"))
         self.assertIn("--list-devices", self.words("--headless", "--socket", self.socket,
                                                    "--device", "77"))
         self.assertIn("--list-devices", self.words("--headless", "--socket", self.socket,

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from png import read_png, read_ppm
@@ -23,7 +24,7 @@ class Window(ViewCase):
         # The server chooses a free display number and tells it.
         told, tell = os.pipe()
         self.xvfb = self.start("Xvfb", "-displayfd", tell, "-screen", 0,
-                               f"{SCREEN[0]}x{SCREEN[1]}x24", "-nolisten", "tcp",
+                               f"{SCREEN[0]}x{SCREEN[1]}x24", "-nolisten", "tcp", "-noreset",
                                pass_fds=[tell], stderr=subprocess.DEVNULL)
         os.close(tell)
         with os.fdopen(told) as file:
@@ -65,6 +66,7 @@ class Window(ViewCase):
         self.assertEqual(view.wait(20), 0)
         self.server.terminate()
         self.assertEqual(self.server.wait(20), 0)
+        self.fake_says = json.loads(self.server.stdout.read())
         return self.summary()
 
     def black_outside(self, image, left, top, width, height, box):
@@ -120,6 +122,70 @@ class Window(ViewCase):
                                  (px & 255, py & 255, (px ^ py) & 255))
         self.end(view)
 
+    def test_whole_multiples(self):
+        """--scale=integer: 2.9 times is twice, in the middle."""
+        view, box = self.show("--scale", "integer", "--size", "880x580", fake=["--size", "300x200"])
+        image = self.root()
+        self.black_outside(image, 140, 90, 600, 400, box)
+        for y in range(0, 400, 7):
+            for x in range(0, 600, 5):
+                px, py = x // 2, y // 2
+                self.assertEqual(image.pixel(box[1] + 140 + x, box[2] + 90 + y),
+                                 (px & 255, py & 255, (px ^ py) & 255))
+        self.end(view)
+
+    def test_filter(self):
+        """Blue is x ^ y: it jumps from pixel to pixel, and what lies between tells the filter."""
+        for scale, chosen, mixed in (("480x300", "auto", True), ("480x300", "nearest", False),
+                                     ("640x400", "auto", False), ("640x400", "linear", True)):
+            with self.subTest(scale=scale, filter=chosen):
+                view, box = self.show("--filter", chosen, "--size", scale,
+                                      fake=["--size", "320x200"])
+                image = self.root()
+                self.end(view)
+                pure = {(x & 255, y & 255, (x ^ y) & 255)
+                        for x in range(320) for y in range(200)}
+                seen = {image.pixel(box[1] + x, box[2] + y) for x in range(4, box[3] - 4, 2)
+                        for y in range(4, box[4] - 4, 2)}
+                self.assertEqual(not seen <= pure, mixed)
+
+    def test_one_window_for_each_console(self):
+        """Two windows; the one that is closed lets its output go, the last one ends it all."""
+        self.env["HESPER_VALIDATE"] = "1"
+        server = self.fake("--heads", 2, "--size", "320x200", "--interval", 10)
+        view = self.view("--summary", self.summary_path)
+
+        def windows():
+            tree = self.tool("xwininfo", "-root", "-tree")
+            return dict(reversed(found) for found in
+                        re.findall(r"(0x[0-9a-f]+) \"hesper(?: \[(\d)\])? — 320x200", tree))
+        self.until(lambda: set(windows()) == {"0", "1"})
+        self.tool(os.environ["FAKE_USER"], "close", windows()["0"])
+        self.until(lambda: len(windows()) == 1)
+        self.tool(os.environ["FAKE_USER"], "close", next(iter(windows().values())))
+        self.assertEqual(view.wait(20), 0)
+        server.terminate()
+        self.assertEqual(server.wait(20), 0)
+        self.assertEqual(json.loads(server.stdout.read())["monitors"][0], [0, 0, 0, 0, 0])
+        self.assertEqual([c["console"] for c in self.summary()["consoles"]], [0, 1])
+        self.assertEqual(self.summary()["validation_messages"], 0)
+
+    def test_full_screen(self):
+        if not shutil.which("cwm"):
+            self.skipTest("there is no cwm: full screen is for a window manager to give")
+        self.start("cwm", "-c", "/dev/null", stderr=subprocess.DEVNULL)
+        self.until(lambda: "_NET_SUPPORTED" in self.tool("xprop", "-root"))
+        view, _ = self.show("--full-screen", fake=["--size", "450x350"])
+        self.until(lambda: self.window()[1:] == (0, 0, *SCREEN))
+
+        # Twice as large: exact.
+        def shown():
+            image = self.root()
+            return all(image.pixel(x, y) == (x // 2 & 255, y // 2 & 255, (x // 2 ^ y // 2) & 255)
+                       for x in range(0, 900, 7) for y in range(0, 700, 9))
+        self.until(shown)
+        self.end(view)
+
     def test_unscaled_in_other_sizes(self):
         view, box = self.show("--scale", "1:1", "--size", "400x300", fake=["--size", "320x200"])
         image = self.root()
@@ -153,7 +219,8 @@ class Window(ViewCase):
         def titled():
             title[:] = re.findall(r"_NET_WM_NAME\(UTF8_STRING\) = \"(.*)\"",
                                   self.tool("xprop", "-id", self.window()[0]))
-            return title and re.fullmatch(r"guest — 320x200 — \d+\.\d fps", title[0])
+            return title and re.fullmatch(
+                r"guest — 320x200 — \d+\.\d fps( — Ctrl\+Alt\+G .*)?", title[0])
         self.until(titled)
         with open(f"/proc/{view.pid}/maps") as file:
             maps = file.read()
@@ -190,6 +257,28 @@ class Window(ViewCase):
         except AssertionError:
             return False
         return True
+
+    def test_guest_is_told_of_its_monitor(self):
+        """The window's pixels, at 96 dots per inch, and the rate that is asked for."""
+        self.server = self.fake("--size", "320x200")
+        view = self.view("--refresh", "29.97", "--summary", self.summary_path)
+        self.until(lambda: self.window() is not None)
+        # 0.1 s of rest, then the answer of a server that takes no time.
+        subprocess.run([os.environ["FAKE_USER"], "resize", self.window()[0], "480", "384"],
+                       env=self.env, check=True, timeout=20)
+        self.until(lambda: self.window()[3:] == (480, 384))
+        time.sleep(0.5)
+        self.end(view)
+        self.assertEqual(self.fake_says["monitors"], [[480, 384, 127, 102, 29970]])
+
+    def test_no_resize(self):
+        self.server = self.fake("--size", "320x200")
+        view = self.view("--no-resize", "--size", "640x400", "--summary", self.summary_path)
+        self.until(lambda: self.window() is not None)
+        self.assertEqual(self.window()[3:], (640, 400))
+        time.sleep(0.5)
+        self.end(view)
+        self.assertEqual(self.fake_says["monitors"], [[0, 0, 0, 0, 0]])
 
     def test_close(self):
         """Closing the window ends the viewer well, and the server goes on."""

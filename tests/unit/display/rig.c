@@ -27,6 +27,16 @@ static void on_monitor(void *data, unsigned head, const struct display_monitor *
 	rig->monitor = *monitor;
 }
 
+static void on_input(void *data, unsigned head, const struct display_input *input)
+{
+	struct rig *rig = data;
+	if (rig->input_count < RIG_MAX_INPUTS) {
+		rig->inputs[rig->input_count] = *input;
+		rig->input_heads[rig->input_count] = head;
+	}
+	rig->input_count++;
+}
+
 static void on_listeners(void *data, unsigned count)
 {
 	((struct rig *)data)->listeners = count;
@@ -34,6 +44,7 @@ static void on_listeners(void *data, unsigned count)
 
 static const struct display_server_callbacks server_callbacks = {
 	.monitor = on_monitor,
+	.input = on_input,
 	.listeners = on_listeners,
 };
 
@@ -52,8 +63,11 @@ void rig_init(struct rig *rig)
 	uv_loop_init(&rig->loop);
 	uv_timer_init(&rig->loop, &rig->guard);
 	rig->guard.data = rig;
-	const struct display_server_options options = {
-		.vm_name = "rig", .heads = 2, .callbacks = &server_callbacks, .data = rig};
+	const struct display_server_options options = {.vm_name = "rig",
+						       .heads = 2,
+						       .output_names = {"left", "right"},
+						       .callbacks = &server_callbacks,
+						       .data = rig};
 	assert_int_equal(display_server_create(&rig->loop, &options, &rig->server), 0);
 }
 
@@ -175,6 +189,16 @@ static void viewer_mouse(void *data, unsigned console, int32_t x, int32_t y, boo
 	viewer->mouse_visible = visible;
 }
 
+static void viewer_leds(void *data, uint32_t leds)
+{
+	((struct viewer *)data)->leds = leds;
+}
+
+static void viewer_absolute(void *data, bool absolute)
+{
+	((struct viewer *)data)->absolute = absolute;
+}
+
 static void viewer_gone(void *data, int error)
 {
 	((struct viewer *)data)->gone = error;
@@ -187,6 +211,8 @@ static const struct display_client_callbacks viewer_callbacks = {
 	.disable = viewer_disable,
 	.cursor_define = viewer_cursor,
 	.mouse_set = viewer_mouse,
+	.leds = viewer_leds,
+	.absolute = viewer_absolute,
 	.disconnected = viewer_gone,
 };
 
@@ -294,7 +320,15 @@ void stranger_connect(struct rig *rig, struct stranger *stranger)
 {
 	int pair[2];
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	int servers_end = fd_dup(pair[0]);
 	assert_int_equal(display_server_add_peer(rig->server, pair[0]), 0);
+	if (stranger->narrow) {
+		/* sd-bus asks for 8 MiB; with less it is seen sooner whether anyone stops. */
+		const int bytes = 16384;
+		assert_int_equal(
+			setsockopt(servers_end, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)), 0);
+	}
+	fd_close(&servers_end);
 	assert_int_equal(bus_loop_init(&stranger->main, &rig->loop, pair[1], BUS_CLIENT,
 				       stranger_gone, stranger),
 			 0);

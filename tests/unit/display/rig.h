@@ -17,6 +17,8 @@
 
 /* Both ends of the display in one loop, and peers that behave in ways of their own. */
 
+#define RIG_MAX_INPUTS 512
+
 struct rig {
 	uv_loop_t loop;
 	uv_timer_t guard;
@@ -25,6 +27,9 @@ struct rig {
 	unsigned listeners; /* as told by the server */
 	unsigned monitors;
 	struct display_monitor monitor; /* the last */
+	struct display_input inputs[RIG_MAX_INPUTS];
+	unsigned input_heads[RIG_MAX_INPUTS];
+	unsigned input_count;
 	bool destroyed;
 	int fds;  /* open before the rig was made */
 };
@@ -72,6 +77,8 @@ struct viewer {
 	struct display_update *pending[VIEWER_MAX_PENDING];
 	unsigned pending_count;
 	uint32_t cursor_pixel;
+	uint32_t leds;
+	bool absolute;
 	int gone;
 	bool destroyed;
 };
@@ -88,6 +95,7 @@ struct stranger {
 	struct bus_loop listener;
 	const char *const *interfaces; /* NULL-terminated; NULL: has no such property */
 	bool refuses_sources;  /* answers Scanout* by fd with an error */
+	bool narrow;   /* little goes to it before it reads */
 	bool silent;   /* answers nothing but questions about properties */
 	char calls[STRANGER_MAX_CALLS][24];
 	unsigned count;

@@ -13,6 +13,9 @@
 struct foreign {
 	struct bus_loop main;
 	struct bus_loop listener;
+	unsigned late; /* questions that come before its objects are there */
+	unsigned questions;
+	char clicks[64]; /* "P3 R3 …": buttons pressed and released */
 	bool registered;
 	unsigned answers;
 	bool refused;
@@ -30,7 +33,18 @@ static int on_call(sd_bus_message *call, void *data, sd_bus_error *error)
 	struct foreign *foreign = data;
 	int fd;
 	if (sd_bus_message_is_method_call(call, "org.freedesktop.DBus.Properties", "Get")) {
+		if (foreign->questions++ < foreign->late) {
+			return 0; /* UnknownObject */
+		}
 		sd_bus_reply_method_return(call, "v", "au", 1, 0);
+		return 1;
+	}
+	if (sd_bus_message_is_method_call(call, DISPLAY_MOUSE, NULL)) {
+		uint32_t button;
+		size_t used = strlen(foreign->clicks);
+		assert_true(sd_bus_message_read(call, "u", &button) > 0);
+		snprintf(foreign->clicks + used, sizeof(foreign->clicks) - used, "%c%u ",
+			 sd_bus_message_get_member(call)[0], button);
 		return 1;
 	}
 	if (!sd_bus_message_is_method_call(call, DISPLAY_CONSOLE, "RegisterListener")) {
@@ -320,6 +334,69 @@ static void test_bytes(void **state)
 	rig_finish(&rig);
 }
 
+/* A call with bytes; true when it was taken. */
+static bool send_bytes(struct rig *rig, struct foreign *foreign, uint32_t width, uint32_t height,
+		       uint32_t stride, uint32_t format, const void *bytes, size_t size)
+{
+	sd_bus_message *call;
+	assert_true(sd_bus_message_new_method_call(foreign->listener.bus, &call, NULL,
+						   DISPLAY_LISTENER_PATH, DISPLAY_LISTENER,
+						   "Scanout") >= 0);
+	assert_true(sd_bus_message_append(call, "uuuu", width, height, stride, format) >= 0);
+	assert_true(sd_bus_message_append_array(call, 'y', bytes, size) >= 0);
+	assert_true(sd_bus_call_async(foreign->listener.bus, NULL, call, on_answer, foreign, 0) >=
+		    0);
+	sd_bus_message_unref(call);
+	return taken(rig, foreign);
+}
+
+/* Formats of 16 and 24 bits, as QEMU's ramfb may have them, become what we show. */
+static void test_small_pixels(void **state)
+{
+	static const struct {
+		uint32_t format;
+		uint8_t pixel[4];
+		unsigned size;
+		uint32_t expected;
+	} cases[] = {
+		{PIXMAN_r5g6b5, {0x00, 0xf8}, 2, 0xff0000},
+		{PIXMAN_r5g6b5, {0xe0, 0x07}, 2, 0x00ff00},
+		{PIXMAN_b5g6r5, {0x00, 0xf8}, 2, 0x0000ff},
+		{PIXMAN_x1r5g5b5, {0x00, 0x7c}, 2, 0xff0000},
+		{PIXMAN_r8g8b8, {0x30, 0x20, 0x10}, 3, 0x102030},
+		{PIXMAN_b8g8r8, {0x30, 0x20, 0x10}, 3, 0x302010},
+	};
+	struct rig rig;
+	struct foreign foreign = {0};
+	struct viewer viewer = {.answer = true};
+	rig_init(&rig);
+	foreign_serve(&rig, &foreign, &viewer);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t bytes[2 * 16] = {0}; /* 4 x 2 pixels, rows of 16 bytes */
+		uint64_t copied = counter_read(COUNTER_CPU_COPIED_BYTES);
+		memcpy(bytes + 16 + 2 * cases[i].size, cases[i].pixel, cases[i].size);
+		assert_true(send_bytes(&rig, &foreign, 4, 2, 16, cases[i].format, bytes, 32));
+		assert_string_equal(viewer.frame.format->name, "B8G8R8X8");
+		const uint32_t *shown = memory_map(viewer.frame.memory);
+		assert_int_equal(shown[4 + 2] & 0xffffff, cases[i].expected);
+		assert_int_equal(shown[4 + 1] & 0xffffff, 0);
+		assert_int_equal(counter_read(COUNTER_CPU_COPIED_BYTES) - copied, 4 * 2 * 4);
+		assert_false(send_bytes(&rig, &foreign, 4, 2, 16, cases[i].format, bytes, 31));
+		assert_false(send_bytes(&rig, &foreign, 9, 2, 16, cases[i].format, bytes, 32));
+		assert_false(send_bytes(&rig, &foreign, 4, 2, 14, cases[i].format, bytes, 32));
+		assert_false(
+			send_bytes(&rig, &foreign, UINT32_MAX, 1, 16, cases[i].format, bytes, 32));
+	}
+	/* What has a palette, or no sense, is not. */
+	uint8_t bytes[64] = {0};
+	assert_false(send_bytes(&rig, &foreign, 4, 2, 16, PIXMAN_c8, bytes, 64));
+	assert_false(send_bytes(&rig, &foreign, 4, 2, 16, 0x10ffffff, bytes, 64));
+	assert_false(send_bytes(&rig, &foreign, 4, 2, 16, UINT32_MAX, bytes, 64));
+	viewer_leave(&rig, &viewer);
+	foreign_leave(&rig, &foreign);
+	rig_finish(&rig);
+}
+
 static void test_cursor_sizes(void **state)
 {
 	static const struct {
@@ -353,6 +430,57 @@ static void test_cursor_sizes(void **state)
 	rig_finish(&rig);
 }
 
+/* QEMU lets a peer connect before it puts its objects there. */
+static void test_late_objects(void **state)
+{
+	struct rig rig;
+	struct foreign foreign = {.late = 3};
+	struct viewer viewer = {.answer = true};
+	rig_init(&rig);
+	foreign_serve(&rig, &foreign, &viewer);
+	assert_int_equal(foreign.questions, 4);
+	assert_int_equal(viewer.gone, 0);
+	viewer_leave(&rig, &viewer);
+	foreign_leave(&rig, &foreign);
+	rig_finish(&rig);
+}
+
+/* A server that knows wheels only as buttons. */
+static void test_scroll_by_clicks(void **state)
+{
+	static const struct {
+		int32_t dx;
+		int32_t dy;
+		const char *clicks; /* all there were so far */
+	} cases[] = {
+		{0, 120, "P3 R3 "},
+		{0, 60, "P3 R3 "},
+		{0, 59, "P3 R3 "},
+		{0, 1, "P3 R3 P3 R3 "},
+		{0, 119, "P3 R3 P3 R3 "},
+		{0, -1, "P3 R3 P3 R3 "}, /* turned round: what was left is forgotten */
+		{0, -119, "P3 R3 P3 R3 P4 R4 "},
+		{-120, 0, "P3 R3 P3 R3 P4 R4 P7 R7 "},
+		{240, 0, "P3 R3 P3 R3 P4 R4 P7 R7 P8 R8 P8 R8 "},
+	};
+	struct rig rig;
+	struct foreign foreign = {0};
+	struct viewer viewer = {.answer = true};
+	rig_init(&rig);
+	foreign_serve(&rig, &foreign, &viewer);
+	assert_false(viewer.consoles[0].has_monitor);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct display_input scroll = {.kind = DISPLAY_SCROLL,
+						     .by = {cases[i].dx, cases[i].dy}};
+		display_client_input(viewer.client, 0, &scroll);
+		rig_run(&rig, 5);
+		assert_string_equal(foreign.clicks, cases[i].clicks);
+	}
+	viewer_leave(&rig, &viewer);
+	foreign_leave(&rig, &foreign);
+	rig_finish(&rig);
+}
+
 /* A server that lets us connect and then says nothing: creating must not wait for it. */
 static void test_mute_server(void **state)
 {
@@ -373,9 +501,11 @@ static void test_mute_server(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_map_numbers),  cmocka_unit_test(test_updates_inside),
-		cmocka_unit_test(test_dma_bufs),     cmocka_unit_test(test_bytes),
-		cmocka_unit_test(test_cursor_sizes), cmocka_unit_test(test_mute_server),
+		cmocka_unit_test(test_map_numbers),      cmocka_unit_test(test_updates_inside),
+		cmocka_unit_test(test_dma_bufs),         cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_small_pixels),     cmocka_unit_test(test_cursor_sizes),
+		cmocka_unit_test(test_mute_server),      cmocka_unit_test(test_late_objects),
+		cmocka_unit_test(test_scroll_by_clicks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
