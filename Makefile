@@ -19,7 +19,7 @@ help:
 	@echo 'make demo             a guest draws a spinning cube: build/demo/cube.png, summary.json'
 	@echo 'make demo DEMO=triangle ARGS="--headless --frames 300"'
 	@echo 'make check            every test; ends with "N passed, N failed, N skipped"'
-	@echo 'make check SUITE=NAME one suite: unit wire layer golden fault e2e desktop style'
+	@echo 'make check SUITE=NAME one suite: unit wire layer golden fault e2e desktop hostile style'
 	@echo 'make check-asan       the same with AddressSanitizer and UBSan, in build/asan'
 	@echo 'make install          into DESTDIR and the prefix that meson was given'
 	@echo 'make format           put every C file in the house style'

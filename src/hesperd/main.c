@@ -3,12 +3,13 @@
  * hesperd: start-up, shut-down, and nothing else. The only place that knows which renderer and
  * which sockets the device is made of.
  *
- * Start: options, the memory path (a child asks the Vulkan driver), the sockets, the display, the
- * device, the input devices, the renderer; when that is ready, the machine is let in. End: when the
- * machine is gone or a signal comes, in the opposite order, each step waiting for the one before in
- * the loop.
+ * Start: options, the memory path (a child asks the Vulkan driver), the process that will start all
+ * others, the sockets, the display, the device, the input devices, the renderer; when that is ready,
+ * the machine is let in. End: when the machine is gone or a signal comes, in the opposite order, each
+ * step waiting for the one before in the loop.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,9 +22,11 @@
 #include "gpu/gpu.h"
 #include "hesperd/memory_path.h"
 #include "hesperd/options.h"
+#include "hesperd/places.h"
 #include "hesperd/seat.h"
 #include "hesperd/socket.h"
 #include "hesperd/stats.h"
+#include "render/spawner.h"
 #include "util/fd.h"
 #include "util/log.h"
 #include "vhost/vhost.h"
@@ -31,6 +34,7 @@
 struct hesperd {
 	struct hesperd_options options;
 	struct memory_path memory;
+	struct spawner *spawner; /* until the renderer has it */
 	struct render_options render_options;
 	uv_loop_t loop;
 	uv_signal_t signals[3];
@@ -259,12 +263,34 @@ static void handle_signal(uv_signal_t *handle, int number)
 	stop(d, 0);
 }
 
+/* Nobody is asked to start a process but this one from here on. */
+static int start_spawner(struct hesperd *d)
+{
+	static const char *const levels[] = {"error", "warning", "info", "debug"};
+	char path[3 * PATH_MAX];
+	const struct hesperd_options *o = &d->options;
+	if (o->render == HESPERD_RENDER_NONE) {
+		return 0;
+	}
+	if (o->render_process != NULL) {
+		snprintf(path, sizeof(path), "%s", o->render_process);
+	} else if (!places_find(path, sizeof(path), "../render/program", HESPER_LIBEXEC_DIR,
+				"hesper-render")) {
+		log_error("hesper-render is missing. Fix: install hesper completely");
+		return -ENOENT;
+	}
+	char *const argv[] = {path, (char *)levels[o->log_level], (char *)o->render_server, NULL};
+	int error = spawner_create(argv, d->memory.environment, &d->spawner);
+	if (error < 0) {
+		log_error("cannot start a process: %s", strerror(-error));
+	}
+	return error;
+}
+
 static int start(struct hesperd *d)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
 	const struct hesperd_options *o = &d->options;
-	d->listen_fd = -1;
-	d->display_fd = -1;
 	if (o->socket_path != NULL && socket_open(o->socket_path, &d->listen_fd) < 0) {
 		return -1;
 	}
@@ -319,14 +345,17 @@ static int start(struct hesperd *d)
 		return -1;
 	}
 	d->render_options = (struct render_options){
-		.server_path = o->render_server,
-		.server_environment = d->memory.environment,
+		.spawner = d->spawner,
+		.watchdog_ms = o->watchdog_ms,
 		.callbacks = &gpu_render_callbacks,
 		.data = d->gpu,
 	};
 	int error = render_create(o->render == HESPERD_RENDER_NONE ? &render_none : &render_venus,
 				  &d->render_options, &d->loop, &d->render);
-	gpu_set_render(d->gpu, d->render);
+	if (error == 0) {
+		d->spawner = NULL;
+		gpu_set_render(d->gpu, d->render);
+	}
 	return error;
 }
 
@@ -339,7 +368,7 @@ static int print_capabilities(void)
 
 int main(int argc, char **argv)
 {
-	static struct hesperd d;
+	static struct hesperd d = {.listen_fd = -1, .display_fd = -1};
 	int error = hesperd_parse(argc, argv, &d.options);
 	if (error < 0) {
 		return error == -ECANCELED ? 0 : 2;
@@ -358,7 +387,7 @@ int main(int argc, char **argv)
 	}
 	log_info("frames are shared by %s: %s", d.memory.host_memory ? "host memory" : "dma-bufs",
 		 d.memory.reason);
-	if (start(&d) < 0) {
+	if (start_spawner(&d) < 0 || start(&d) < 0) {
 		if (d.listen_fd >= 0) {
 			unlink(d.options.socket_path);
 		}

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hesperd/places.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -19,48 +20,11 @@
 
 extern char **environ;
 
-/* Directory of this program, without the last slash; false when /proc is not there. */
-static bool own_directory(char *out, size_t size)
-{
-	ssize_t length = readlink("/proc/self/exe", out, size - 1);
-	if (length <= 0) {
-		return false;
-	}
-	out[length] = '\0';
-	char *slash = strrchr(out, '/');
-	if (slash == NULL) {
-		return false;
-	}
-	*slash = '\0';
-	return true;
-}
-
-static bool try_path(char *out, size_t size, const char *directory, const char *rest)
-{
-	int length = snprintf(out, size, "%s/%s", directory, rest);
-	return length > 0 && (size_t)length < size && access(out, R_OK) == 0;
-}
-
-/* Beside this program in a build tree, else where it was installed. */
-static bool find_file(char *out, size_t size, const char *in_tree, const char *installed,
-		      const char *name)
-{
-	char own[PATH_MAX];
-	char place[2 * PATH_MAX];
-	if (own_directory(own, sizeof(own))) {
-		snprintf(place, sizeof(place), "%s/%s", own, in_tree);
-		if (try_path(out, size, place, name)) {
-			return true;
-		}
-	}
-	return try_path(out, size, installed, name);
-}
-
 /* Everything the probe printed, which is one line; NULL with a message. Caller frees. */
 static char *run_probe(void)
 {
 	char path[3 * PATH_MAX];
-	if (!find_file(path, sizeof(path), ".", HESPER_LIBEXEC_DIR, "hesper-probe")) {
+	if (!places_find(path, sizeof(path), ".", HESPER_LIBEXEC_DIR, "hesper-probe")) {
 		log_error("hesper-probe is missing. Fix: install hesper completely");
 		return NULL;
 	}
@@ -128,9 +92,9 @@ static int use_layer(const struct hesperd_options *options, struct memory_path *
 {
 	char file[3 * PATH_MAX];
 	bool found = options->layer_dir != NULL
-			     ? try_path(file, sizeof(file), options->layer_dir, LAYER_LIBRARY)
-			     : find_file(file, sizeof(file), "../../layer", HESPER_LAYER_DIR,
-					 LAYER_LIBRARY);
+			     ? places_try(file, sizeof(file), options->layer_dir, LAYER_LIBRARY)
+			     : places_find(file, sizeof(file), "../../layer", HESPER_LAYER_DIR,
+					   LAYER_LIBRARY);
 	if (!found) {
 		log_error("the Vulkan layer %s is missing (%s). Fix: install hesper completely, or "
 			  "--layer-dir",

@@ -37,6 +37,8 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		.ready_fd = UINT32_MAX,
 		.log_level = LOG_WARN,
 		.render_server = getenv("HESPER_RENDER_SERVER"),
+		.render_process = getenv("HESPER_RENDER_PROCESS"),
+		.watchdog_ms = 10000,
 	};
 	const char *outputs = "1";
 	uint32_t max_outputs = 0;
@@ -79,6 +81,11 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		 "where hesper's Vulkan layer is, if not where it was installed"},
 		{"render-server", 0, OPTION_STRING, &o->render_server, "PATH",
 		 "the virgl_render_server to start, else $HESPER_RENDER_SERVER, else the system's"},
+		{"render-process", 0, OPTION_STRING, &o->render_process, "PATH",
+		 "the hesper-render to start, else $HESPER_RENDER_PROCESS, else ours"},
+		{"watchdog", 0, OPTION_MILLI, &o->watchdog_ms, "SECONDS",
+		 "cut off a guest's Vulkan context that leaves a request unanswered for so long", 1,
+		 3600},
 		{"stats", 0, OPTION_STRING, &o->stats, "FILE", "write statistics here as JSON"},
 		{"ready-fd", 0, OPTION_UINT, &ready_fd, "N",
 		 "write a line 'ready {json}' to this fd when the sockets are there", 1},

@@ -36,6 +36,8 @@ struct hesperd_options {
 	uint32_t window_mib;
 	const char *layer_dir;
 	const char *render_server;
+	const char *render_process;
+	uint32_t watchdog_ms;
 	const char *stats;
 	uint32_t ready_fd;
 	uint32_t log_level; /* enum log_level */

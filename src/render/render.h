@@ -10,12 +10,14 @@
 #include "frame/memory.h"
 
 /*
- * The renderer of guest contexts, on a thread of its own, because its calls can block for as long
- * as a guest likes (protocols §5.3). Requests are carried out one after the other in the order
- * they were made; each answers by its done callback. All functions and callbacks here belong to
- * the device thread: the one that runs the loop given to render_create.
+ * The renderer of guest contexts. Nothing here waits: a renderer's own calls can block for as long
+ * as a guest likes (protocols §5.3), so each context has a process of its own. Requests of one
+ * context are carried out one after the other in the order they were made; each answers by its
+ * done callback, and what happens to one context concerns no other. All functions and callbacks
+ * here belong to the device thread: the one that runs the loop given to render_create.
  */
 struct render;
+struct spawner;
 
 #define RENDER_CAPSET_VENUS 4 /* VIRTIO_GPU_CAPSET_VENUS */
 #define RENDER_MAX_CAPSET 1024
@@ -33,32 +35,43 @@ struct render_callbacks {
 	void (*ready)(void *data, int error, const struct render_capset *capset);
 	/* Every fence of (context, ring) up to and including fence_id has signalled. */
 	void (*fence)(void *data, uint32_t context, uint32_t ring, uint64_t fence_id);
-	/* The context died; its requests fail from now on, and no fence of it comes any more. */
+	/*
+	 * The context died, alone; its requests fail from now on, and no fence of it comes any
+	 * more. Never from inside a call.
+	 */
 	void (*context_lost)(void *data, uint32_t context);
 };
 
 struct render_options {
-	/* Binary of the render server; NULL = the library's usual place. */
-	const char *server_path;
-	/* "NAME=VALUE" strings added to the server's environment, NULL-terminated; or NULL. */
-	char *const *server_environment;
+	struct spawner *spawner; /* starts the contexts' processes; the renderer's from now on */
+	/* A context that leaves a request unanswered for as long is cut off; 0: never. */
+	uint64_t watchdog_ms;
 	const struct render_callbacks *callbacks;
 	void *data;
 };
 
 struct render_impl;
 extern const struct render_impl render_venus;
-/* Accepts everything and draws nothing: blobs are zeroed shared memory, fences signal at once. */
+/*
+ * Accepts everything and draws nothing: blobs are zeroed shared memory, fences signal at once. It
+ * needs no spawner.
+ */
 extern const struct render_impl render_none;
 
-/* Starts the thread. options (and what it points to) must outlive the renderer. Negative errno. */
+/*
+ * options (and what it points to) must outlive the renderer. ready follows, also if it cannot work.
+ * Negative errno; then the spawner is still the caller's.
+ */
 int render_create(const struct render_impl *impl, const struct render_options *options,
 		  uv_loop_t *loop, struct render **out);
 
-/* Stops after the requests under way; no callback comes after this call but done(data). */
+/*
+ * Requests under way are answered from inside this call; no callback comes after it but done(data),
+ * when no process is left.
+ */
 void render_destroy(struct render *render, void (*done)(void *data), void *data);
 
-/* status: 0 or negative errno. */
+/* status: 0 or negative errno. May come from inside the call that asked for it. */
 typedef void (*render_done)(void *data, int status);
 
 /* context: > 0, not in use. name: at most 64 bytes, copied, need not be terminated. */
@@ -96,6 +109,10 @@ void render_resource_import(struct render *render, uint32_t resource, enum rende
 			    int fd, uint64_t size);
 void render_resource_unref(struct render *render, uint32_t resource);
 
+/*
+ * Another context than the one that made the resource may attach it when its memory can be shared:
+ * it is imported there, as what it is. Detached or not, it lives until it is unreferenced.
+ */
 void render_context_attach(struct render *render, uint32_t context, uint32_t resource);
 void render_context_detach(struct render *render, uint32_t context, uint32_t resource);
 
@@ -108,7 +125,10 @@ struct render_submit {
 	uint64_t fence_id;
 };
 
-/* If status is not 0, no fence callback comes. The fence callback may come before done. */
+/*
+ * status 0: the commands are on their way; if they fail there, the context is lost. If status is not
+ * 0, no fence callback comes. The fence callback may come before done.
+ */
 void render_submit(struct render *render, const struct render_submit *submit, render_done done,
 		   void *data);
 

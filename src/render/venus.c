@@ -1,326 +1,515 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Venus through libvirglrenderer, whose contexts run in processes of a render server.
+ * Venus, one process a context.
  *
- * The library keeps global state and its callback table by pointer: there is one renderer in a
- * process, and everything but the fence callback runs on the render thread. The fence callback
- * comes from a thread of the library that holds the context's timeline lock: it only queues.
+ * The spare. A process is always ready before it is needed: making a context costs a message, and
+ * the next spare starts once the context is there. The first one says what guests are told (the
+ * capset). A spare that dies is replaced only if it had come up, so that a renderer which cannot
+ * start is tried once for each context that asks, not for ever.
  *
- * A context that failed once is lost: it is destroyed in the library at once (its sync thread
- * would spin at a full core otherwise, protocols §5.4) and remembered as lost until the guest
- * destroys it. API used: what 1.1 and 1.3 share. Return codes are positive or negative errno, so
- * they are only tested against 0.
+ * Sharing. Contexts do not see each other's processes. A blob's memory is known here by its fd, and
+ * a context that attaches another's resource is sent that fd.
  */
 #include "render/render_impl.h"
 
 #include <errno.h>
-#include <linux/virtio_gpu.h>
-#include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-#include <virglrenderer.h>
 
-#include "render/server_process.h"
+#include "render/process.h"
+#include "render/spawner.h"
 #include "util/fd.h"
 #include "util/idmap.h"
 #include "util/log.h"
 
-#define VENUS_FLAGS                                                                                \
-	(VIRGL_RENDERER_VENUS | VIRGL_RENDERER_NO_VIRGL | VIRGL_RENDERER_RENDER_SERVER |           \
-	 VIRGL_RENDERER_THREAD_SYNC | VIRGL_RENDERER_ASYNC_FENCE_CB |                              \
-	 VIRGL_RENDERER_USE_EXTERNAL_BLOB)
-
 struct venus {
-	struct render *render;
+	struct render render;
 	const struct render_options *options;
-	pid_t server;  /* 0: none */
-	struct idmap contexts; /* id → &context_alive or &context_lost */
+	uv_loop_t *loop;
+	struct render_process *spare;
+	bool spare_ready;
+	bool announced; /* the ready callback was called */
+	bool destroyed;
+	struct idmap contexts; /* id → struct context */
+	struct idmap shared; /* resource → struct shared */
+	void (*destroy_done)(void *data);
+	void *destroy_data;
 };
 
-static char context_alive;
-static char context_lost;
-
-static void handle_fence(void *cookie, uint32_t context, uint32_t ring, uint64_t fence_id)
-{
-	struct venus *venus = cookie;
-	render_report_fence(venus->render, context, ring, fence_id);
-}
-
-static int handle_get_server_fd(void *cookie, uint32_t version)
-{
-	struct venus *venus = cookie;
-	const char *path = venus->options->server_path;
-	if (path == NULL) {
-		path = server_process_find();
-	}
-	if (path == NULL) {
-		log_error("no virgl_render_server found. Fix: install virglrenderer's server "
-			  "(Debian: virgl-server), or set RENDER_SERVER_EXEC_PATH");
-		return -1;
-	}
-	int fd = server_process_start(path, venus->options->server_environment, &venus->server);
-	if (fd < 0) {
-		log_error("cannot start %s: %s", path, strerror(-fd));
-		return -1;
-	}
-	return fd;
-}
-
-/* The library keeps the pointer. */
-static struct virgl_renderer_callbacks callbacks = {
-	.version = 3,
-	.write_context_fence = handle_fence,
-	.get_server_fd = handle_get_server_fd,
+struct context {
+	struct venus *venus;
+	uint32_t id;
+	char name[32]; /* for the log */
+	struct render_process *process; /* NULL: lost */
+	struct idmap resources; /* that its process knows: id → &made or &imported */
+	render_done created;
+	void *created_data;
 };
 
-static void handle_log(enum virgl_log_level_flags level, const char *message, void *data)
+static char made;
+static char imported;
+
+/* A resource that contexts other than its maker's may attach. */
+struct shared {
+	struct memory *memory; /* that fd belongs to; NULL: the fd is ours */
+	int fd;
+	uint32_t fd_type; /* enum render_wire_fd_type */
+	uint64_t size;
+};
+
+static struct venus *venus_of(struct render *render)
 {
-	int length = (int)strcspn(message, "\n");
-	if (level >= VIRGL_LOG_LEVEL_ERROR) {
-		log_limited(LOG_WARN, "virglrenderer: %.*s", length, message);
+	return container_of(render, struct venus, render);
+}
+
+/* --- the spare ------------------------------------------------------------------------------ */
+
+static void start_spare(struct venus *venus);
+
+static void announce(struct venus *venus, int error, const struct render_capset *capset)
+{
+	venus->announced = true;
+	venus->options->callbacks->ready(venus->options->data, error, capset);
+}
+
+static void spare_ready(void *data, const struct render_capset *capset)
+{
+	struct venus *venus = data;
+	venus->spare_ready = true;
+	if (!venus->announced) {
+		announce(venus, 0, capset);
+	}
+}
+
+static void spare_lost(void *data, const char *reason)
+{
+	struct venus *venus = data;
+	bool again = venus->spare_ready;
+	log_limited(LOG_WARN, "a renderer without a context failed: %s", reason);
+	process_destroy(venus->spare);
+	venus->spare = NULL;
+	if (again) {
+		start_spare(venus);
+	} else if (!venus->announced) {
+		announce(venus, -EIO, NULL);
+	}
+}
+
+static void ignore_fence(void *data, uint32_t ring, uint64_t fence_id)
+{
+}
+
+static const struct render_process_callbacks spare_callbacks = {
+	.ready = spare_ready,
+	.fence = ignore_fence,
+	.lost = spare_lost,
+};
+
+static int start_process(struct venus *venus, const struct render_process_callbacks *callbacks,
+			 void *data, struct render_process **out)
+{
+	return process_create(venus->options->spawner, venus->loop, venus->options->watchdog_ms,
+			      callbacks, data, out);
+}
+
+static void start_spare(struct venus *venus)
+{
+	if (venus->spare != NULL || venus->destroyed) {
+		return;
+	}
+	venus->spare_ready = false;
+	int error = start_process(venus, &spare_callbacks, venus, &venus->spare);
+	if (error < 0) {
+		log_limited(LOG_ERROR, "cannot start a renderer: %s", strerror(-error));
+	}
+}
+
+/* --- contexts ------------------------------------------------------------------------------- */
+
+static struct context *find_context(struct venus *venus, uint32_t id)
+{
+	struct context *context = idmap_get(&venus->contexts, id);
+	return context == NULL || context->process == NULL ? NULL : context;
+}
+
+static void context_fence(void *data, uint32_t ring, uint64_t fence_id)
+{
+	struct context *context = data;
+	struct venus *venus = context->venus;
+	venus->options->callbacks->fence(venus->options->data, context->id, ring, fence_id);
+}
+
+static void context_lost(void *data, const char *reason)
+{
+	struct context *context = data;
+	struct venus *venus = context->venus;
+	struct render_process *process = context->process;
+	log_limited(LOG_WARN, "context %u (%s) is lost: %s", context->id, context->name, reason);
+	context->process = NULL;
+	idmap_finish(&context->resources);
+	idmap_init(&context->resources);
+	venus->options->callbacks->context_lost(venus->options->data, context->id);
+	process_destroy(process);
+}
+
+static const struct render_process_callbacks context_callbacks = {
+	.fence = context_fence,
+	.lost = context_lost,
+};
+
+static void context_created(void *data, struct process_answer *answer)
+{
+	struct context *context = data;
+	struct venus *venus = context->venus;
+	render_done done = context->created;
+	context->created = NULL;
+	done(context->created_data, answer->status);
+	start_spare(venus);
+}
+
+static void copy_name(struct context *context, const char *name, uint32_t length)
+{
+	size_t used = 0;
+	for (uint32_t i = 0; i < length && name[i] != '\0' && used < sizeof(context->name) - 1;
+	     i++) {
+		context->name[used++] = name[i] < ' ' || name[i] > '~' ? '?' : name[i];
+	}
+	context->name[used] = '\0';
+}
+
+static int give_process(struct venus *venus, struct context *context)
+{
+	if (venus->spare == NULL) {
+		return start_process(venus, &context_callbacks, context, &context->process);
+	}
+	context->process = venus->spare;
+	venus->spare = NULL;
+	process_adopt(context->process, &context_callbacks, context);
+	return 0;
+}
+
+static void venus_context_create(struct render *render, uint32_t id, uint32_t capset,
+				 const char *name, uint32_t name_length, render_done done,
+				 void *data)
+{
+	struct venus *venus = venus_of(render);
+	struct context *context = calloc(1, sizeof(*context));
+	if (context == NULL || idmap_set(&venus->contexts, id, context) < 0) {
+		free(context);
+		done(data, -ENOMEM);
+		return;
+	}
+	context->venus = venus;
+	context->id = id;
+	context->created = done;
+	context->created_data = data;
+	idmap_init(&context->resources);
+	copy_name(context, name, name_length);
+	int error = give_process(venus, context);
+	if (error < 0) {
+		done(data, error);
+		return;
+	}
+	struct render_wire_message message = {
+		.type = RENDER_WIRE_CONTEXT,
+		.context = {.context = id, .capset = capset},
+	};
+	if (name_length > sizeof(message.context.name)) {
+		name_length = sizeof(message.context.name);
+	}
+	message.context.name_length = name_length;
+	memcpy(message.context.name, name, name_length);
+	process_request(context->process, &message, context_created, context);
+}
+
+static void free_context(struct context *context)
+{
+	process_destroy(context->process);
+	idmap_finish(&context->resources);
+	free(context);
+}
+
+static void venus_context_destroy(struct render *render, uint32_t id, render_done done, void *data)
+{
+	struct context *context = idmap_remove(&venus_of(render)->contexts, id);
+	if (context != NULL) {
+		free_context(context);
+	}
+	done(data, context == NULL ? -ENOENT : 0);
+}
+
+/* --- resources ------------------------------------------------------------------------------ */
+
+struct blob_request {
+	struct context *context;
+	uint32_t resource;
+	uint64_t size;
+	render_blob_done done;
+	void *data;
+};
+
+static void tell(struct context *context, enum render_wire_type type, uint32_t resource)
+{
+	process_tell(
+		context->process,
+		&(struct render_wire_message){.type = type, .resource = {.resource = resource}},
+		-1);
+}
+
+static void free_shared(struct shared *shared)
+{
+	if (shared == NULL) {
+		return;
+	}
+	if (shared->memory != NULL) {
+		memory_unref(shared->memory);
 	} else {
-		log_debug("virglrenderer: %.*s", length, message);
+		fd_close(&shared->fd);
 	}
+	free(shared);
 }
 
-static void stop_server(struct venus *venus)
+/* The memory that came with an answer; NULL with *status for what cannot be. */
+static struct memory *take_memory(struct venus *venus, const struct blob_request *request,
+				  struct process_answer *answer, int *status)
 {
-	if (venus->server > 0) {
-		kill(venus->server, SIGTERM);
-		while (waitpid(venus->server, NULL, 0) < 0 && errno == EINTR) {
+	struct shared *shared = malloc(sizeof(*shared));
+	struct memory *memory =
+		memory_create(memory_kind_of_fd(answer->fd), answer->fd, request->size);
+	if (memory == NULL || shared == NULL) {
+		*status = shared == NULL ? -ENOMEM : -EIO;
+		if (memory != NULL) {
+			answer->fd = -1;
+			memory_unref(memory);
 		}
-		venus->server = 0;
+		free(shared);
+		return NULL;
+	}
+	answer->fd = -1;
+	*shared = (struct shared){memory_ref(memory), memory->fd, answer->fd_type, request->size};
+	if (idmap_set(&venus->shared, request->resource, shared) < 0) {
+		free_shared(shared);
+		memory_unref(memory);
+		*status = -ENOMEM;
+		return NULL;
+	}
+	return memory;
+}
+
+static void blob_created(void *data, struct process_answer *answer)
+{
+	struct blob_request request = *(struct blob_request *)data;
+	struct context *context = request.context;
+	struct memory *memory = NULL;
+	int status = answer->status;
+	free(data);
+	if (status == 0) {
+		status = idmap_set(&context->resources, request.resource, &made);
+		if (status == 0 && answer->fd >= 0) {
+			memory = take_memory(context->venus, &request, answer, &status);
+		}
+		if (status < 0) {
+			idmap_remove(&context->resources, request.resource);
+			tell(context, RENDER_WIRE_UNREF, request.resource);
+		}
+	}
+	request.done(request.data, status, memory, status == 0 ? answer->map_info : 0);
+}
+
+static void venus_blob_create(struct render *render, const struct render_blob *blob,
+			      render_blob_done done, void *data)
+{
+	struct context *context = find_context(venus_of(render), blob->context);
+	struct blob_request *request = malloc(sizeof(*request));
+	if (context == NULL || request == NULL) {
+		free(request);
+		done(data, context == NULL ? -ENOENT : -ENOMEM, NULL, 0);
+		return;
+	}
+	*request = (struct blob_request){context, blob->resource, blob->size, done, data};
+	struct render_wire_message message = {
+		.type = RENDER_WIRE_BLOB,
+		.blob = {.resource = blob->resource,
+			 .flags = blob->flags,
+			 .blob_id = blob->blob_id,
+			 .size = blob->size},
+	};
+	process_request(context->process, &message, blob_created, request);
+}
+
+static void venus_resource_import(struct render *render, uint32_t resource, enum render_memory kind,
+				  int fd, uint64_t size)
+{
+	struct shared *shared = malloc(sizeof(*shared));
+	if (shared != NULL) {
+		*shared = (struct shared){
+			.fd = fd,
+			.fd_type = kind == RENDER_MEMORY_SHM ? RENDER_WIRE_FD_SHM
+							     : RENDER_WIRE_FD_DMA_BUF,
+			.size = size,
+		};
+	}
+	if (shared == NULL || idmap_set(&venus_of(render)->shared, resource, shared) < 0) {
+		log_limited(LOG_ERROR, "out of memory: resource %u is not shared", resource);
+		free(shared);
+		close(fd);
 	}
 }
 
-static int venus_init(struct render *render, const struct render_options *options, uv_loop_t *loop,
-		      struct render_capset *capset, void **state)
+static void venus_resource_unref(struct render *render, uint32_t resource)
+{
+	struct venus *venus = venus_of(render);
+	size_t cursor = 0;
+	struct context *context;
+	while ((context = idmap_next(&venus->contexts, &cursor)) != NULL) {
+		if (idmap_remove(&context->resources, resource) != NULL) {
+			tell(context, RENDER_WIRE_UNREF, resource);
+		}
+	}
+	free_shared(idmap_remove(&venus->shared, resource));
+}
+
+static void import_resource(struct venus *venus, struct context *context, uint32_t resource)
+{
+	const struct shared *shared = idmap_get(&venus->shared, resource);
+	if (shared == NULL) {
+		log_limited(LOG_WARN, "resource %u cannot be shared with context %u (%s)", resource,
+			    context->id, context->name);
+		return;
+	}
+	if (idmap_set(&context->resources, resource, &imported) < 0) {
+		return;
+	}
+	process_tell(context->process,
+		     &(struct render_wire_message){.type = RENDER_WIRE_IMPORT,
+						   .import = {.resource = resource,
+							      .fd_type = shared->fd_type,
+							      .size = shared->size}},
+		     shared->fd);
+}
+
+static void venus_context_attach(struct render *render, uint32_t id, uint32_t resource)
+{
+	struct venus *venus = venus_of(render);
+	struct context *context = find_context(venus, id);
+	if (context == NULL) {
+		return;
+	}
+	void *known = idmap_get(&context->resources, resource);
+	if (known == &made) {
+		tell(context, RENDER_WIRE_ATTACH, resource);
+	} else if (known == NULL) {
+		import_resource(venus, context, resource);
+	}
+}
+
+static void venus_context_detach(struct render *render, uint32_t id, uint32_t resource)
+{
+	struct context *context = find_context(venus_of(render), id);
+	if (context == NULL) {
+		return;
+	}
+	void *known = idmap_get(&context->resources, resource);
+	if (known == &made) {
+		tell(context, RENDER_WIRE_DETACH, resource);
+	} else if (known == &imported) {
+		idmap_remove(&context->resources, resource);
+		tell(context, RENDER_WIRE_UNREF, resource);
+	}
+}
+
+static void venus_submit(struct render *render, const struct render_submit *submit,
+			 render_done done, void *data)
+{
+	struct context *context = find_context(venus_of(render), submit->context);
+	if (context == NULL || submit->ring >= RENDER_MAX_RINGS) {
+		free(submit->commands);
+		done(data, context == NULL ? -ENOENT : -EINVAL);
+		return;
+	}
+	process_submit(context->process, submit, done, data);
+}
+
+/* --- all of it ------------------------------------------------------------------------------ */
+
+static void venus_reset(struct render *render)
+{
+	struct venus *venus = venus_of(render);
+	struct idmap contexts = venus->contexts;
+	struct idmap shared = venus->shared;
+	size_t cursor = 0;
+	struct context *context;
+	struct shared *one;
+	idmap_init(&venus->contexts);
+	idmap_init(&venus->shared);
+	while ((context = idmap_next(&contexts, &cursor)) != NULL) {
+		free_context(context);
+	}
+	cursor = 0;
+	while ((one = idmap_next(&shared, &cursor)) != NULL) {
+		free_shared(one);
+	}
+	idmap_finish(&contexts);
+	idmap_finish(&shared);
+}
+
+static int venus_create(const struct render_options *options, uv_loop_t *loop, struct render **out)
 {
 	struct venus *venus = calloc(1, sizeof(*venus));
 	if (venus == NULL) {
 		return -ENOMEM;
 	}
-	venus->render = render;
 	venus->options = options;
+	venus->loop = loop;
 	idmap_init(&venus->contexts);
-	virgl_set_log_callback(handle_log, NULL, NULL);
-	uint32_t version = 0;
-	uint32_t size = 0;
-	if (virgl_renderer_init(venus, VENUS_FLAGS, &callbacks) != 0) {
-		log_error("virglrenderer could not start its Vulkan (Venus) renderer");
-		stop_server(venus);
-		free(venus);
-		return -EIO;
+	idmap_init(&venus->shared);
+	int error = spawner_attach(options->spawner, loop);
+	if (error == 0) {
+		error = start_process(venus, &spare_callbacks, venus, &venus->spare);
 	}
-	virgl_renderer_get_cap_set(RENDER_CAPSET_VENUS, &version, &size);
-	if (size == 0 || size > sizeof(capset->data)) {
-		log_error("this virglrenderer was built without Venus");
-		virgl_renderer_cleanup(venus);
-		stop_server(venus);
-		free(venus);
-		return -ENOTSUP;
-	}
-	capset->id = RENDER_CAPSET_VENUS;
-	capset->version = version;
-	capset->size = size;
-	virgl_renderer_fill_caps(RENDER_CAPSET_VENUS, version, capset->data);
-	*state = venus;
-	return 0;
-}
-
-static bool alive(struct venus *venus, uint32_t context)
-{
-	return idmap_get(&venus->contexts, context) == &context_alive;
-}
-
-static int lose(struct venus *venus, uint32_t context, const char *what)
-{
-	log_limited(LOG_WARN, "context %u is lost: %s failed in the renderer", context, what);
-	virgl_renderer_context_destroy(context);
-	idmap_set(&venus->contexts, context, &context_lost);
-	render_report_lost(venus->render, context);
-	return -EIO;
-}
-
-static int create_context(struct venus *venus, const struct render_request *request)
-{
-	int error = idmap_set(&venus->contexts, request->context, &context_alive);
 	if (error < 0) {
+		free(venus);
 		return error;
 	}
-	if (virgl_renderer_context_create_with_flags(request->context, request->create.capset,
-						     request->create.name_length,
-						     request->create.name) != 0) {
-		idmap_remove(&venus->contexts, request->context);
-		return -EIO;
-	}
+	*out = &venus->render;
 	return 0;
 }
 
-static int export_blob(struct render_request *request)
+static void handle_all_ended(void *data)
 {
-	uint32_t type;
-	int fd = -1;
-	if (virgl_renderer_resource_get_map_info(request->resource, &request->blob.map_info) != 0) {
-		request->blob.map_info = 0;
+	struct venus *venus = data;
+	if (venus->destroy_done != NULL) {
+		venus->destroy_done(venus->destroy_data);
 	}
-	if (virgl_renderer_resource_export_blob(request->resource, &type, &fd) != 0) {
-		/* Memory that the guest neither maps nor shares needs no fd. */
-		return 0;
-	}
-	if (type == VIRGL_RENDERER_BLOB_FD_TYPE_OPAQUE) {
-		fd_close(&fd);
-		return 0;
-	}
-	request->blob.memory = memory_create(memory_kind_of_fd(fd), fd, request->blob.args.size);
-	if (request->blob.memory == NULL) {
-		fd_close(&fd);
-		return -EIO;
-	}
-	return 0;
-}
-
-static int create_blob(struct venus *venus, struct render_request *request)
-{
-	const struct render_blob *blob = &request->blob.args;
-	if (!alive(venus, blob->context)) {
-		return -ENOENT;
-	}
-	uint32_t flags = blob->flags;
-	/*
-	 * Importing a blob into the context that made it works only if the library keeps the
-	 * fd, which 1.1.0 does for CROSS_DEVICE blobs alone; compositors do import theirs.
-	 */
-	if ((flags & VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE) != 0) {
-		flags |= VIRTIO_GPU_BLOB_FLAG_USE_CROSS_DEVICE;
-	}
-	const struct virgl_renderer_resource_create_blob_args args = {
-		.res_handle = blob->resource,
-		.ctx_id = blob->context,
-		.blob_mem = VIRGL_RENDERER_BLOB_MEM_HOST3D,
-		.blob_flags = flags,
-		.blob_id = blob->blob_id,
-		.size = blob->size,
-	};
-	if (virgl_renderer_resource_create_blob(&args) != 0) {
-		return -EIO;
-	}
-	int error = export_blob(request);
-	if (error < 0) {
-		virgl_renderer_resource_unref(blob->resource);
-	}
-	return error;
-}
-
-/* The library takes the fd, but for arguments that it refuses. */
-static int import_resource(struct render_request *request)
-{
-	const struct virgl_renderer_resource_import_blob_args args = {
-		.res_handle = request->resource,
-		.blob_mem = VIRGL_RENDERER_BLOB_MEM_HOST3D,
-		.fd_type = request->import.kind == RENDER_MEMORY_DMA_BUF
-				   ? VIRGL_RENDERER_BLOB_FD_TYPE_DMABUF
-				   : VIRGL_RENDERER_BLOB_FD_TYPE_SHM,
-		.fd = request->import.fd,
-		.size = request->import.size,
-	};
-	int error = virgl_renderer_resource_import_blob(&args);
-	if (error != -EINVAL) {
-		request->import.fd = -1;
-	}
-	if (error != 0) {
-		log_limited(LOG_WARN, "resource %u: the renderer does not take its pages",
-			    request->resource);
-	}
-	return error;
-}
-
-static int submit(struct venus *venus, const struct render_request *request)
-{
-	const struct render_submit *args = &request->submit;
-	if (!alive(venus, args->context)) {
-		return -ENOENT;
-	}
-	if (args->size > 0 && virgl_renderer_submit_cmd(args->commands, (int)args->context,
-							(int)(args->size / 4)) != 0) {
-		return lose(venus, args->context, "a command buffer");
-	}
-	if (args->fence && virgl_renderer_context_create_fence(args->context, 0, args->ring,
-							       args->fence_id) != 0) {
-		return lose(venus, args->context, "a fence");
-	}
-	return 0;
-}
-
-static int destroy_context(struct venus *venus, uint32_t context)
-{
-	void *state = idmap_get(&venus->contexts, context);
-	if (state == &context_alive) {
-		virgl_renderer_context_destroy(context);
-	}
-	idmap_remove(&venus->contexts, context);
-	return state == NULL ? -ENOENT : 0;
-}
-
-static void venus_execute(void *state, struct render_request *request)
-{
-	struct venus *venus = state;
-	switch (request->op) {
-	case RENDER_OP_CONTEXT_CREATE:
-		request->status = create_context(venus, request);
-		return;
-	case RENDER_OP_CONTEXT_DESTROY:
-		request->status = destroy_context(venus, request->context);
-		return;
-	case RENDER_OP_BLOB_CREATE:
-		request->status = create_blob(venus, request);
-		return;
-	case RENDER_OP_RESOURCE_IMPORT:
-		request->status = import_resource(request);
-		return;
-	case RENDER_OP_RESOURCE_UNREF:
-		virgl_renderer_resource_unref(request->resource);
-		return;
-	case RENDER_OP_ATTACH:
-		if (alive(venus, request->context)) {
-			virgl_renderer_ctx_attach_resource((int)request->context,
-							   (int)request->resource);
-		}
-		return;
-	case RENDER_OP_DETACH:
-		if (alive(venus, request->context)) {
-			virgl_renderer_ctx_detach_resource((int)request->context,
-							   (int)request->resource);
-		}
-		return;
-	case RENDER_OP_SUBMIT:
-		request->status = submit(venus, request);
-		return;
-	case RENDER_OP_RESET:
-		virgl_renderer_reset();
-		idmap_finish(&venus->contexts);
-		idmap_init(&venus->contexts);
-		return;
-	}
-}
-
-static void venus_finish(void *state)
-{
-	struct venus *venus = state;
-	virgl_renderer_reset();
-	virgl_renderer_cleanup(venus);
-	stop_server(venus);
-	idmap_finish(&venus->contexts);
 	free(venus);
+}
+
+static void venus_destroy(struct render *render, void (*done)(void *data), void *data)
+{
+	struct venus *venus = venus_of(render);
+	venus->destroyed = true;
+	venus->destroy_done = done;
+	venus->destroy_data = data;
+	venus_reset(render);
+	idmap_finish(&venus->contexts);
+	idmap_finish(&venus->shared);
+	process_destroy(venus->spare);
+	venus->spare = NULL;
+	spawner_destroy(venus->options->spawner, handle_all_ended, venus);
 }
 
 const struct render_impl render_venus = {
 	.name = "venus",
-	.init = venus_init,
-	.execute = venus_execute,
-	.finish = venus_finish,
+	.create = venus_create,
+	.destroy = venus_destroy,
+	.context_create = venus_context_create,
+	.context_destroy = venus_context_destroy,
+	.blob_create = venus_blob_create,
+	.resource_import = venus_resource_import,
+	.resource_unref = venus_resource_unref,
+	.context_attach = venus_context_attach,
+	.context_detach = venus_context_detach,
+	.submit = venus_submit,
+	.reset = venus_reset,
 };

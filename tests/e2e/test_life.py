@@ -7,6 +7,7 @@ import sys
 import time
 
 from machine import Machine, run_tests, wait_for
+from processes import busy
 
 machine = None
 
@@ -75,12 +76,17 @@ def test_unbind_and_bind():
     cube.check()
 
 
+def two_contexts():
+    found = busy(machine.daemon.pid)
+    return found if len(found) == 2 else None
+
+
 def test_killed_context():
     """The process of one context dies: its program ends, all others go on."""
     cube = start_cube()
     victim = machine.guest.start("hesper-cube --wsi headless --size 320x200 --frames 0")
-    workers = wait_for("two contexts", lambda: two_workers())
-    os.kill(workers[-1], 9)
+    contexts = wait_for("two contexts", lambda: two_contexts())
+    os.kill(contexts[-1].worker.pid, 9)
     victim.wait(60)
     assert victim.code != 0
     before = flips()
@@ -89,33 +95,6 @@ def test_killed_context():
     assert again.json()["mismatches"] == 0
     cube.signal()
     cube.check()
-
-
-def two_workers():
-    """Processes below the render server: one a context, oldest first."""
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat") as file:
-                    fields = file.read().rsplit(")", 1)[1].split()
-                with open(f"/proc/{name}/comm") as file:
-                    comm = file.read()
-            except OSError:
-                continue
-            if comm.startswith("virgl") and is_below(int(fields[1]), machine.daemon.pid):
-                found.append((int(fields[19]), int(name)))
-    workers = [pid for _, pid in sorted(found)]
-    return workers if len(workers) >= 2 else None
-
-
-def is_below(pid, ancestor):
-    """A worker: its parent is the render server, whose parent is hesperd."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return int(file.read().rsplit(")", 1)[1].split()[1]) == ancestor
-    except OSError:
-        return False
 
 
 def test_reboot():

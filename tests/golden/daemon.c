@@ -56,6 +56,11 @@ static void wait_ready(int fd)
 
 void daemon_open(struct daemon *daemon, unsigned outputs)
 {
+	daemon_open_with(daemon, outputs, (const char *const[]){"--render=none", NULL});
+}
+
+void daemon_open_with(struct daemon *daemon, unsigned outputs, const char *const *options)
+{
 	int pair[2];
 	int ready[2];
 	char heads[32];
@@ -77,16 +82,18 @@ void daemon_open(struct daemon *daemon, unsigned outputs)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, pair[1], CHILD_FD);
 	posix_spawn_file_actions_adddup2(&actions, ready[1], READY_FD);
-	char *argv[] = {(char *)program("HESPERD"),
-			"--render=none",
-			"--fd=10",
-			"--ready-fd=11",
-			"--window-size=64",
-			display,
-			stats,
-			heads,
-			most,
-			NULL};
+	char *argv[16] = {(char *)program("HESPERD"),
+			  "--fd=10",
+			  "--ready-fd=11",
+			  "--window-size=64",
+			  display,
+			  stats,
+			  heads,
+			  most};
+	for (size_t i = 8; *options != NULL; i++) {
+		assert_true(i < sizeof(argv) / sizeof(argv[0]) - 1);
+		argv[i] = (char *)*options++;
+	}
 	assert_int_equal(posix_spawn(&daemon->pid, argv[0], &actions, NULL, argv, environ), 0);
 	posix_spawn_file_actions_destroy(&actions);
 	close(pair[1]);

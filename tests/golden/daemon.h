@@ -11,7 +11,7 @@
 #include "front.h"
 
 /*
- * A real hesperd with the null renderer, driven by the scripted front end: bytes in, answers and
+ * A real hesperd, driven by the scripted front end: bytes in, answers and
  * pixels out. Anything unexpected ends the running cmocka test. One thread.
  */
 #define DAEMON_RAM_BYTES (64ull << 20)
@@ -25,8 +25,13 @@ struct daemon {
 	struct wire_front front;
 };
 
-/* Starts hesperd (HESPERD in the environment names it), probes and starts the device. */
+/*
+ * Starts hesperd (HESPERD in the environment names it) with the null renderer, probes and starts the
+ * device.
+ */
 void daemon_open(struct daemon *daemon, unsigned outputs);
+/* The same with these options, at most seven, NULL-terminated, and the renderer that they choose. */
+void daemon_open_with(struct daemon *daemon, unsigned outputs, const char *const *options);
 /* Ends the session; hesperd must exit 0 by itself. */
 void daemon_close(struct daemon *daemon);
 /* A counter of the statistics file, as of now. */

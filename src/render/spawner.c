@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hesperd's side. Two sockets: to the spawner that works, and to the one that stands by. When the
+ * first closes while we live, its processes end with it (the kernel sees to that), the second takes
+ * its place and is asked for a new one to stand by.
+ */
+#include "render/spawner.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "render/spawner_impl.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+extern char **environ;
+
+struct line {
+	struct spawner *spawner;
+	int fd; /* -1: none */
+	pid_t pid; /* our child until it is reaped; 0 */
+	uv_poll_t poll;
+	bool open; /* the handle is */
+};
+
+struct spawner {
+	uv_loop_t *loop;
+	struct line *works; /* one of lines */
+	struct line *stands_by;
+	struct line lines[2];
+	bool destroyed;
+	unsigned closing; /* handles */
+	void (*destroy_done)(void *data);
+	void *destroy_data;
+};
+
+static bool same_name(const char *a, const char *b)
+{
+	size_t length = strcspn(a, "=");
+	return strncmp(a, b, length + 1) == 0;
+}
+
+/* Our environment with extra's names replaced; only the array is allocated. */
+static char **merge_environment(char *const *extra)
+{
+	size_t count = 0;
+	size_t added = 0;
+	while (environ[count] != NULL) {
+		count++;
+	}
+	while (extra != NULL && extra[added] != NULL) {
+		added++;
+	}
+	char **merged = calloc(count + added + 1, sizeof(*merged));
+	if (merged == NULL) {
+		return NULL;
+	}
+	size_t used = 0;
+	for (size_t i = 0; i < count; i++) {
+		bool replaced = false;
+		for (size_t j = 0; j < added; j++) {
+			replaced = replaced || same_name(extra[j], environ[i]);
+		}
+		if (!replaced) {
+			merged[used++] = environ[i];
+		}
+	}
+	for (size_t j = 0; j < added; j++) {
+		merged[used++] = extra[j];
+	}
+	return merged;
+}
+
+static _Noreturn void run(int socket, char *const *argv, char *const *environment, pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* Nothing of hesperd's is ours: not the machine's socket, not what somebody waits on. */
+	int low = dup2(socket, STDERR_FILENO + 1);
+	if (getppid() != parent || low < 0) {
+		_exit(1);
+	}
+	fcntl(low, F_SETFD, FD_CLOEXEC);
+	close_range((unsigned)low + 1, ~0u, 0);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	fd_close(&null);
+	spawner_main(low, argv, environment);
+}
+
+int spawner_create(char *const *argv, char *const *extra_environment, struct spawner **out)
+{
+	int pair[2];
+	struct spawner *spawner = calloc(1, sizeof(*spawner));
+	char **environment = merge_environment(extra_environment);
+	if (spawner == NULL || environment == NULL ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		free(spawner);
+		free(environment);
+		return -ENOMEM;
+	}
+	pid_t self = getpid();
+	pid_t pid = fork();
+	if (pid == 0) {
+		run(pair[1], argv, environment, self);
+	}
+	int error = -errno;
+	free(environment);
+	fd_close(&pair[1]);
+	if (pid < 0) {
+		fd_close(&pair[0]);
+		free(spawner);
+		return error;
+	}
+	for (int i = 0; i < 2; i++) {
+		spawner->lines[i] = (struct line){.spawner = spawner, .fd = -1};
+	}
+	spawner->works = &spawner->lines[0];
+	spawner->stands_by = &spawner->lines[1];
+	spawner->works->fd = pair[0];
+	spawner->works->pid = pid;
+	*out = spawner;
+	return 0;
+}
+
+static void ask_for_stand_by(struct spawner *spawner)
+{
+	spawner_send(spawner->works->fd, &(struct spawner_message){.op = SPAWNER_STAND_BY}, -1,
+		     MSG_DONTWAIT);
+}
+
+static void finish(struct spawner *spawner)
+{
+	if (spawner->destroy_done != NULL) {
+		spawner->destroy_done(spawner->destroy_data);
+	}
+	free(spawner);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+	struct line *line = handle->data;
+	struct spawner *spawner = line->spawner;
+	line->open = false;
+	spawner->closing--;
+	if (spawner->destroyed && spawner->closing == 0 && !spawner->lines[0].open &&
+	    !spawner->lines[1].open) {
+		finish(spawner);
+	}
+}
+
+/* When it has closed its socket: it does that by ending. */
+static void close_line(struct line *line)
+{
+	if (line->open) {
+		line->spawner->closing++;
+		uv_close((uv_handle_t *)&line->poll, handle_closed);
+	}
+	fd_close(&line->fd);
+	if (line->pid > 0) {
+		waitpid(line->pid, NULL, 0);
+		line->pid = 0;
+	}
+}
+
+static int open_line(struct line *line, int fd);
+
+static void handle_end(struct line *line)
+{
+	struct spawner *spawner = line->spawner;
+	close_line(line);
+	if (spawner->destroyed) {
+		return;
+	}
+	if (line == spawner->stands_by) {
+		ask_for_stand_by(spawner);
+		return;
+	}
+	log_warn("the process that starts renderers died%s",
+		 spawner->stands_by->fd >= 0 ? "; another takes over"
+					     : ": no program of the guest can use Vulkan any more");
+	spawner->works = spawner->stands_by;
+	spawner->stands_by = line;
+	if (spawner->works->fd >= 0) {
+		ask_for_stand_by(spawner);
+	}
+}
+
+static void handle_line(uv_poll_t *poll, int status, int events)
+{
+	struct line *line = poll->data;
+	struct spawner *spawner = line->spawner;
+	struct spawner_message message;
+	int fd;
+	int got = spawner_receive(line->fd, &message, &fd, MSG_DONTWAIT);
+	if (got == -EAGAIN) {
+		return;
+	}
+	if (got <= 0) {
+		fd_close(&fd);
+		handle_end(line);
+		return;
+	}
+	if (message.op == SPAWNER_ENDED) {
+		int signal = WIFSIGNALED(message.status) ? WTERMSIG(message.status) : 0;
+		log_debug("hesper-render %u ended: %s %d", message.id,
+			  signal != 0 ? "signal" : "status",
+			  signal != 0 ? signal : WEXITSTATUS(message.status));
+	} else if (message.op == SPAWNER_STANDS_BY && fd >= 0 && spawner->stands_by->fd < 0 &&
+		   !spawner->stands_by->open && !spawner->destroyed) {
+		if (open_line(spawner->stands_by, fd) == 0) {
+			spawner->stands_by->pid = (pid_t)message.id;
+			fd = -1;
+		}
+	}
+	fd_close(&fd);
+}
+
+static int open_line(struct line *line, int fd)
+{
+	int error = uv_poll_init(line->spawner->loop, &line->poll, fd);
+	if (error < 0) {
+		return error;
+	}
+	line->fd = fd;
+	line->open = true;
+	line->poll.data = line;
+	return uv_poll_start(&line->poll, UV_READABLE, handle_line);
+}
+
+int spawner_attach(struct spawner *spawner, uv_loop_t *loop)
+{
+	spawner->loop = loop;
+	int error = open_line(spawner->works, spawner->works->fd);
+	if (error == 0) {
+		ask_for_stand_by(spawner);
+	}
+	return error;
+}
+
+int spawner_start(struct spawner *spawner, uint32_t id, int socket)
+{
+	int error = -ESRCH;
+	while (spawner->works->fd >= 0) {
+		error = spawner_send(spawner->works->fd,
+				     &(struct spawner_message){.op = SPAWNER_START, .id = id},
+				     socket, MSG_DONTWAIT);
+		if (error != -EPIPE && error != -ECONNRESET) {
+			break;
+		}
+		handle_end(spawner->works);
+	}
+	close(socket);
+	return error;
+}
+
+void spawner_kill(struct spawner *spawner, uint32_t id)
+{
+	if (spawner->works->fd >= 0) {
+		spawner_send(spawner->works->fd,
+			     &(struct spawner_message){.op = SPAWNER_KILL, .id = id}, -1,
+			     MSG_DONTWAIT);
+	}
+}
+
+void spawner_destroy(struct spawner *spawner, void (*done)(void *data), void *data)
+{
+	spawner->destroyed = true;
+	spawner->destroy_done = done;
+	spawner->destroy_data = data;
+	bool waits = spawner->closing > 0;
+	for (int i = 0; i < 2; i++) {
+		struct line *line = &spawner->lines[i];
+		if (line->fd >= 0 && line->open) {
+			/* It sees our end, ends, and we see its. */
+			shutdown(line->fd, SHUT_WR);
+			waits = true;
+		} else {
+			close_line(line);
+		}
+	}
+	if (!waits) {
+		finish(spawner);
+	}
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Contexts whose processes break, stall and lie (tests/fake/fake_render.c), beside one that is well:
+ * the loss is always that of one context.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "daemon.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define OK VIRTIO_GPU_RESP_OK_NODATA
+#define BAD_CONTEXT VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID
+#define UNSPEC VIRTIO_GPU_RESP_ERR_UNSPEC
+#define HOST3D VIRTIO_GPU_BLOB_MEM_HOST3D
+
+#define GOOD 1 /* the context that is well */
+#define VICTIM 2
+#define BLOB 500 /* of the victim */
+
+extern char **environ;
+
+static struct daemon device;
+static uint32_t next_resource = 1000;
+static uint64_t next_fence = 1;
+
+static uint32_t create_context(uint32_t id, const char *name)
+{
+	struct virtio_gpu_ctx_create request = {
+		.hdr = {.type = VIRTIO_GPU_CMD_CTX_CREATE, .ctx_id = id},
+		.nlen = (uint32_t)strlen(name),
+		.context_init = 4,
+	};
+	memcpy(request.debug_name, name, strlen(name));
+	return daemon_command(&device, &request, sizeof(request), NULL, 0);
+}
+
+static uint32_t destroy_context(uint32_t id)
+{
+	const struct virtio_gpu_ctrl_hdr request = {.type = VIRTIO_GPU_CMD_CTX_DESTROY,
+						    .ctx_id = id};
+	return daemon_command(&device, &request, sizeof(request), NULL, 0);
+}
+
+/* A command that nobody waits for yet; its answer will be at *answer. */
+static uint16_t post(const void *request, uint32_t size, uint64_t *answer)
+{
+	uint64_t gpa = wire_alloc(&device.front, size);
+	*answer = wire_alloc(&device.front, sizeof(struct virtio_gpu_ctrl_hdr));
+	memcpy(wire_at(&device.front, gpa), request, size);
+	const struct wire_buffer buffers[] = {
+		{.gpa = gpa, .len = size},
+		{.gpa = *answer, .len = sizeof(struct virtio_gpu_ctrl_hdr), .writable = true},
+	};
+	return wire_submit(&device.front, 0, buffers, 2, true);
+}
+
+static uint16_t post_blob(uint32_t context, uint32_t id, uint64_t *answer)
+{
+	const struct virtio_gpu_resource_create_blob request = {
+		.hdr = {.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, .ctx_id = context},
+		.resource_id = id,
+		.blob_mem = HOST3D,
+		.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
+		.blob_id = 1,
+		.size = 65536,
+	};
+	return post(&request, sizeof(request), answer);
+}
+
+static struct virtio_gpu_cmd_submit fenced_submit(uint32_t context)
+{
+	return (struct virtio_gpu_cmd_submit){
+		.hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D,
+			.flags = VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX,
+			.ctx_id = context,
+			.fence_id = next_fence++,
+			.ring_idx = 1},
+	};
+}
+
+/* Waits, and returns the type of the answer. Chains of other commands stay as they are. */
+static uint32_t finish(uint16_t head, uint64_t answer)
+{
+	wire_wait_used(&device.front, 0, head);
+	return ((struct virtio_gpu_ctrl_hdr *)wire_at(&device.front, answer))->type;
+}
+
+/* The good context makes memory and gets its fences; 2D and the cursor work. */
+static void check_all_else_works(void)
+{
+	uint64_t answer;
+	uint32_t resource = next_resource++;
+	uint16_t head = post_blob(GOOD, resource, &answer);
+	assert_int_equal(finish(head, answer), OK);
+	const struct virtio_gpu_cmd_submit submit = fenced_submit(GOOD);
+	head = post(&submit, sizeof(submit), &answer);
+	assert_int_equal(finish(head, answer), OK);
+	const struct virtio_gpu_resource_unref unref = {.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNREF,
+							.resource_id = resource};
+	head = post(&unref, sizeof(unref), &answer);
+	assert_int_equal(finish(head, answer), OK);
+	const struct virtio_gpu_resource_create_2d picture = {
+		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
+		.resource_id = resource,
+		.format = VIRTIO_GPU_FORMAT_B8G8R8X8_UNORM,
+		.width = 64,
+		.height = 64,
+	};
+	head = post(&picture, sizeof(picture), &answer);
+	assert_int_equal(finish(head, answer), OK);
+	head = post(&unref, sizeof(unref), &answer);
+	assert_int_equal(finish(head, answer), OK);
+	const struct virtio_gpu_update_cursor cursor = {.hdr.type = VIRTIO_GPU_CMD_MOVE_CURSOR};
+	uint64_t gpa = wire_alloc(&device.front, sizeof(cursor));
+	memcpy(wire_at(&device.front, gpa), &cursor, sizeof(cursor));
+	const struct wire_buffer buffer = {.gpa = gpa, .len = sizeof(cursor)};
+	wire_wait_used(&device.front, 1, wire_submit(&device.front, 1, &buffer, 1, true));
+}
+
+static int open_daemon(void **state)
+{
+	const char *const options[] = {"--render=venus", "--watchdog=1", NULL};
+	setenv("HESPER_RENDER_PROCESS", getenv("FAKE_RENDER"), 1);
+	daemon_open_with(&device, 1, options);
+	assert_int_equal(create_context(GOOD, "good"), OK);
+	return 0;
+}
+
+static int close_daemon(void **state)
+{
+	daemon_close(&device);
+	return 0;
+}
+
+/* The victim is gone, is counted once, and its id is free for another. */
+static void check_lost(uint64_t lost_before)
+{
+	assert_int_equal(daemon_create_blob(&device, VICTIM, BLOB + 1, HOST3D, 65536, 0),
+			 BAD_CONTEXT);
+	assert_int_equal(daemon_counter(&device, "contexts_lost"), lost_before + 1);
+	check_all_else_works();
+	wire_free_all(&device.front);
+	assert_int_equal(destroy_context(VICTIM), OK);
+	assert_int_equal(create_context(VICTIM, "well"), OK);
+	assert_int_equal(daemon_create_blob(&device, VICTIM, BLOB, HOST3D, 65536, 0), OK);
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	assert_int_equal(destroy_context(VICTIM), OK);
+}
+
+static void test_lies(void **state)
+{
+	static const char *const deeds[] = {
+		"stall",    "stop",       "crash",    "exit",    "lost",      "short",
+		"one-byte", "long",       "huge",     "empty",   "type",      "request",
+		"sequence", "status",     "map-info", "fd-type", "no-fd",     "two-fds",
+		"many-fds", "fd-unasked", "file",     "pipe",    "shrinking", "ready-twice",
+		"fence",    "ring",       "flood",
+	};
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+		uint64_t lost = daemon_counter(&device, "contexts_lost");
+		uint64_t answer;
+		print_message("%s\n", deeds[i]);
+		assert_int_equal(create_context(VICTIM, deeds[i]), OK);
+		uint16_t head = post_blob(VICTIM, BLOB, &answer);
+		check_all_else_works();
+		assert_int_equal(finish(head, answer), UNSPEC);
+		wire_free_all(&device.front);
+		check_lost(lost);
+	}
+}
+
+/* The answer is right; what comes behind it is not. */
+static void test_answer_twice(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	assert_int_equal(create_context(VICTIM, "twice"), OK);
+	assert_int_equal(daemon_create_blob(&device, VICTIM, BLOB, HOST3D, 65536, 0), OK);
+	while (daemon_counter(&device, "contexts_lost") == lost) {
+	}
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	check_lost(lost);
+}
+
+/* Less memory than it says: this blob is refused, and nothing else happens. */
+static void test_small_memory(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	assert_int_equal(create_context(VICTIM, "small"), OK);
+	assert_int_equal(daemon_create_blob(&device, VICTIM, BLOB, HOST3D, 65536, 0), UNSPEC);
+	assert_int_equal(daemon_create_blob(&device, VICTIM, BLOB, HOST3D, 4096, 0), OK);
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	assert_int_equal(daemon_counter(&device, "contexts_lost"), lost);
+	assert_int_equal(destroy_context(VICTIM), OK);
+}
+
+static void test_stall_while_it_is_made(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	assert_int_equal(create_context(VICTIM, "stall-early"), UNSPEC);
+	check_lost(lost);
+}
+
+/* Fences that were on their way complete when the context dies. */
+static void test_fences_of_the_dead(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answers[9];
+	uint16_t heads[9];
+	assert_int_equal(create_context(VICTIM, "mute"), OK);
+	for (unsigned i = 0; i < 8; i++) {
+		const struct virtio_gpu_cmd_submit submit = fenced_submit(VICTIM);
+		heads[i] = post(&submit, sizeof(submit), &answers[i]);
+	}
+	check_all_else_works();
+	for (unsigned i = 0; i < 8; i++) {
+		assert_false(wire_used(&device.front, 0, heads[i], NULL));
+	}
+	heads[8] = post_blob(VICTIM, BLOB, &answers[8]);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_int_equal(finish(heads[i], answers[i]), OK);
+	}
+	assert_int_equal(finish(heads[8], answers[8]), UNSPEC);
+	wire_free_all(&device.front);
+	check_lost(lost);
+}
+
+/* A fence alone may stay away for as long as it likes: a GPU may be busy. */
+static void test_fences_are_not_watched(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answer;
+	assert_int_equal(create_context(VICTIM, "mute"), OK);
+	const struct virtio_gpu_cmd_submit submit = fenced_submit(VICTIM);
+	uint16_t head = post(&submit, sizeof(submit), &answer);
+	nanosleep(&(struct timespec){.tv_sec = 3}, NULL);
+	assert_false(wire_used(&device.front, 0, head, NULL));
+	assert_int_equal(daemon_counter(&device, "contexts_lost"), lost);
+	uint64_t gone;
+	const struct virtio_gpu_ctrl_hdr destroy = {.type = VIRTIO_GPU_CMD_CTX_DESTROY,
+						    .ctx_id = VICTIM};
+	uint16_t last = post(&destroy, sizeof(destroy), &gone);
+	assert_int_equal(finish(last, gone), OK);
+	assert_int_equal(finish(head, answer), OK);
+	wire_free_all(&device.front);
+}
+
+/* A process that reads nothing: its guest waits for room, is cut off, and gets every answer. */
+static void test_deaf_to_commands(void **state)
+{
+	static struct {
+		struct virtio_gpu_cmd_submit head;
+		uint8_t commands[32768];
+	} request;
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answers[32];
+	uint16_t heads[32];
+	unsigned failed = 0;
+	assert_int_equal(create_context(VICTIM, "deaf"), OK);
+	request.head = (struct virtio_gpu_cmd_submit){
+		.hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = VICTIM},
+		.size = sizeof(request.commands),
+	};
+	for (unsigned i = 0; i < 32; i++) {
+		heads[i] = post(&request, sizeof(request), &answers[i]);
+	}
+	check_all_else_works();
+	assert_false(wire_used(&device.front, 0, heads[31], NULL));
+	for (unsigned i = 0; i < 32; i++) {
+		failed += finish(heads[i], answers[i]) == UNSPEC;
+	}
+	assert_in_range(failed, 1, 31);
+	wire_free_all(&device.front);
+	check_lost(lost);
+}
+
+/* Commands that the guest need not wait for fill a queue, which has its bounds. */
+static void test_deaf_to_a_flood(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	assert_int_equal(daemon_create_blob(&device, GOOD, BLOB, HOST3D, 65536, 0), OK);
+	assert_int_equal(create_context(VICTIM, "deaf"), OK);
+	struct virtio_gpu_ctx_resource request = {
+		.hdr = {.ctx_id = VICTIM},
+		.resource_id = BLOB,
+	};
+	for (unsigned i = 0; i < 20000; i++) {
+		request.hdr.type = i % 2 == 0 ? VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE
+					      : VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE;
+		assert_int_equal(daemon_command(&device, &request, sizeof(request), NULL, 0), OK);
+	}
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	check_lost(lost);
+}
+
+/* Another context's memory arrives as itself, every time it is attached. */
+static void test_sharing(void **state)
+{
+	assert_int_equal(daemon_create_blob(&device, GOOD, BLOB, HOST3D, 65536, 0), OK);
+	assert_int_equal(daemon_map(&device, BLOB, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
+	volatile uint32_t *words = (uint32_t *)wire_window_at(&device.front, 0, 65536);
+	assert_int_equal(create_context(VICTIM, "sharing"), OK);
+	struct virtio_gpu_ctx_resource request = {
+		.hdr = {.ctx_id = VICTIM},
+		.resource_id = BLOB,
+	};
+	for (uint32_t i = 1; i < 10; i++) {
+		words[0] = i;
+		request.hdr.type = VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE;
+		assert_int_equal(daemon_command(&device, &request, sizeof(request), NULL, 0), OK);
+		for (int ms = 0; ms < 5000 && words[1] != ~i; ms++) {
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		}
+		assert_int_equal(words[1], ~i);
+		request.hdr.type = VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE;
+		assert_int_equal(daemon_command(&device, &request, sizeof(request), NULL, 0), OK);
+	}
+	/* Its maker may go: the memory stays until the guest lets it go. */
+	assert_int_equal(destroy_context(GOOD), OK);
+	words[0] = 77;
+	request.hdr.type = VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE;
+	assert_int_equal(daemon_command(&device, &request, sizeof(request), NULL, 0), OK);
+	for (int ms = 0; ms < 5000 && words[1] != ~77u; ms++) {
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	assert_int_equal(words[1], ~77u);
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	assert_int_equal(destroy_context(VICTIM), OK);
+	assert_int_equal(create_context(GOOD, "good"), OK);
+}
+
+/* Many contexts, some of them dying, in a row: nothing is left of any. */
+static void test_churn(void **state)
+{
+	for (unsigned i = 0; i < 50; i++) {
+		assert_int_equal(create_context(VICTIM, i % 3 == 0 ? "exit" : "well"), OK);
+		uint32_t type = daemon_create_blob(&device, VICTIM, BLOB, HOST3D, 65536, 0);
+		assert_int_equal(type, i % 3 == 0 ? UNSPEC : OK);
+		assert_int_equal(destroy_context(VICTIM), OK);
+		if (type == OK) {
+			assert_int_equal(daemon_unref(&device, BLOB), OK);
+		}
+	}
+	check_all_else_works();
+	wire_free_all(&device.front);
+}
+
+/* A renderer that cannot even start: hesperd says so and ends, before it lets a machine in. */
+static void test_bad_start(void **state)
+{
+	static const char *const deeds[] = {"exit", "silent", "fence", "capset"};
+	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+		char *const argv[] = {getenv("HESPERD"), "--render=venus", "--watchdog=1",
+				      "--socket-path=/tmp/hesper-golden-bad-start", NULL};
+		pid_t pid;
+		int status;
+		print_message("%s\n", deeds[i]);
+		setenv("FAKE_RENDER_START", deeds[i], 1);
+		setenv("HESPER_RENDER_PROCESS", getenv("FAKE_RENDER"), 1);
+		assert_int_equal(posix_spawn(&pid, argv[0], NULL, NULL, argv, environ), 0);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		unsetenv("FAKE_RENDER_START");
+		assert_true(WIFEXITED(status));
+		assert_int_equal(WEXITSTATUS(status), 1);
+		assert_int_not_equal(access("/tmp/hesper-golden-bad-start", F_OK), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_lies, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_answer_twice, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_small_memory, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_stall_while_it_is_made, open_daemon,
+						close_daemon),
+		cmocka_unit_test_setup_teardown(test_fences_of_the_dead, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_fences_are_not_watched, open_daemon,
+						close_daemon),
+		cmocka_unit_test_setup_teardown(test_deaf_to_commands, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_deaf_to_a_flood, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_sharing, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_churn, open_daemon, close_daemon),
+		cmocka_unit_test(test_bad_start),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
