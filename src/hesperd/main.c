@@ -3,9 +3,10 @@
  * hesperd: start-up, shut-down, and nothing else. The only place that knows which renderer and
  * which sockets the device is made of.
  *
- * Start: options, the memory path (a child asks the Vulkan driver), the process that will start all
- * others, the sockets, the display, the device, the input devices, the renderer; when that is ready,
- * the machine is let in. End: when the machine is gone or a signal comes, in the opposite order, each
+ * Start: options, the memory path (a child asks the Vulkan driver), the process is split (keeper.c),
+ * the process that will start all others, the sockets, the display, the device, the input devices, the
+ * renderer; then the sandbox closes (confine.c), and when the renderer is ready, the machine is let
+ * in. End: when the machine is gone or a signal comes, in the opposite order, each
  * step waiting for the one before in the loop.
  */
 #include <errno.h>
@@ -20,6 +21,8 @@
 
 #include "display/server.h"
 #include "gpu/gpu.h"
+#include "hesperd/confine.h"
+#include "hesperd/keeper.h"
 #include "hesperd/memory_path.h"
 #include "hesperd/options.h"
 #include "hesperd/places.h"
@@ -34,6 +37,9 @@
 struct hesperd {
 	struct hesperd_options options;
 	struct memory_path memory;
+	struct errands errands; /* what is done by path */
+	struct confine confine;
+	char renderer[3 * PATH_MAX]; /* hesper-render */
 	struct spawner *spawner; /* until the renderer has it */
 	struct render_options render_options;
 	uv_loop_t loop;
@@ -67,7 +73,7 @@ static void stop_display(void *data)
 {
 	struct hesperd *d = data;
 	if (d->options.stats != NULL) {
-		stats_write(d->options.stats, &d->memory, d->gpu);
+		stats_write(&d->errands, &d->memory, d->gpu);
 	}
 	d->gpu = NULL;
 	display_server_destroy(d->display, close_signals, d);
@@ -109,11 +115,9 @@ static void stop(struct hesperd *d, int status)
 	}
 	if (d->listen_fd >= 0) {
 		fd_close(&d->listen_fd);
-		unlink(d->options.socket_path);
+		errands_remove(&d->errands, KEEPER_MACHINE);
 	}
-	if (d->options.display != NULL) {
-		unlink(d->options.display);
-	}
+	errands_remove(&d->errands, KEEPER_DISPLAY);
 	seat_close(&d->seat, stop_session, d);
 }
 
@@ -169,7 +173,7 @@ static void handle_accept(uv_poll_t *poll, int status, int events)
 	uv_close((uv_handle_t *)&d->accept_poll, NULL);
 	d->accept_open = false;
 	fd_close(&d->listen_fd);
-	unlink(d->options.socket_path);
+	errands_remove(&d->errands, KEEPER_MACHINE);
 	if (attach(d, fd) < 0) {
 		stop(d, 1);
 	}
@@ -256,31 +260,42 @@ static void handle_signal(uv_signal_t *handle, int number)
 	struct hesperd *d = handle->data;
 	if (number == SIGUSR1) {
 		if (d->options.stats != NULL) {
-			stats_write(d->options.stats, &d->memory, d->gpu);
+			stats_write(&d->errands, &d->memory, d->gpu);
 		}
 		return;
 	}
 	stop(d, 0);
 }
 
+/* While /proc/self/exe is a path: in another mount namespace it may be none. */
+static int find_renderer(struct hesperd *d)
+{
+	const struct hesperd_options *o = &d->options;
+	if (o->render_process != NULL) {
+		snprintf(d->renderer, sizeof(d->renderer), "%s", o->render_process);
+	} else if (o->render != HESPERD_RENDER_NONE &&
+		   !places_find(d->renderer, sizeof(d->renderer), "../render/program",
+				HESPER_LIBEXEC_DIR, "hesper-render")) {
+		log_error("hesper-render is missing. Fix: install hesper completely");
+		return -ENOENT;
+	}
+	return 0;
+}
+
 /* Nobody is asked to start a process but this one from here on. */
 static int start_spawner(struct hesperd *d)
 {
 	static const char *const levels[] = {"error", "warning", "info", "debug"};
-	char path[3 * PATH_MAX];
 	const struct hesperd_options *o = &d->options;
 	if (o->render == HESPERD_RENDER_NONE) {
 		return 0;
 	}
-	if (o->render_process != NULL) {
-		snprintf(path, sizeof(path), "%s", o->render_process);
-	} else if (!places_find(path, sizeof(path), "../render/program", HESPER_LIBEXEC_DIR,
-				"hesper-render")) {
-		log_error("hesper-render is missing. Fix: install hesper completely");
-		return -ENOENT;
+	if (confine_renderers(&d->confine, o, d->renderer, &d->memory) < 0) {
+		return -EIO;
 	}
-	char *const argv[] = {path, (char *)levels[o->log_level], (char *)o->render_server, NULL};
-	int error = spawner_create(argv, d->memory.environment, &d->spawner);
+	char *const argv[] = {d->renderer, (char *)levels[o->log_level], (char *)o->render_server,
+			      NULL};
+	int error = spawner_create(argv, d->memory.environment, &d->confine.hooks, &d->spawner);
 	if (error < 0) {
 		log_error("cannot start a process: %s", strerror(-error));
 	}
@@ -291,10 +306,10 @@ static int start(struct hesperd *d)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
 	const struct hesperd_options *o = &d->options;
-	if (o->socket_path != NULL && socket_open(o->socket_path, &d->listen_fd) < 0) {
+	if (o->socket_path != NULL && socket_open(&d->errands, KEEPER_MACHINE, &d->listen_fd) < 0) {
 		return -1;
 	}
-	if (o->display != NULL && socket_open(o->display, &d->display_fd) < 0) {
+	if (o->display != NULL && socket_open(&d->errands, KEEPER_DISPLAY, &d->display_fd) < 0) {
 		return -1;
 	}
 	d->window_files = window_files_create();
@@ -307,6 +322,7 @@ static int start(struct hesperd *d)
 		d->signals[i].data = d;
 		uv_signal_start(&d->signals[i], handle_signal, numbers[i]);
 	}
+	keeper_unblock();
 	struct display_server_options display = {
 		.vm_name = o->name,
 		.heads = o->outputs.count,
@@ -341,7 +357,7 @@ static int start(struct hesperd *d)
 	d->seat.display = d->display;
 	d->seat.ended = handle_sessions;
 	d->seat.data = d;
-	if (seat_open(&d->seat, &d->loop, o->input, d->window_files) < 0) {
+	if (seat_open(&d->seat, &d->loop, d->window_files) < 0) {
 		return -1;
 	}
 	d->render_options = (struct render_options){
@@ -352,11 +368,12 @@ static int start(struct hesperd *d)
 	};
 	int error = render_create(o->render == HESPERD_RENDER_NONE ? &render_none : &render_venus,
 				  &d->render_options, &d->loop, &d->render);
-	if (error == 0) {
-		d->spawner = NULL;
-		gpu_set_render(d->gpu, d->render);
+	if (error < 0) {
+		return error;
 	}
-	return error;
+	d->spawner = NULL;
+	gpu_set_render(d->gpu, d->render);
+	return confine_self(&d->confine);
 }
 
 static int print_capabilities(void)
@@ -380,23 +397,34 @@ int main(int argc, char **argv)
 	if (d.options.probe) {
 		return memory_path_print();
 	}
+	if (d.options.check_sandbox) {
+		return confine_print();
+	}
 	signal(SIGPIPE, SIG_IGN);
 	fd_raise_limit();
+	/* While it can still open what it seeds itself from. */
+	json_object_seed(0);
 	if (memory_path_choose(&d.options, &d.memory) < 0) {
 		return 1;
 	}
 	log_info("frames are shared by %s: %s", d.memory.host_memory ? "host memory" : "dma-bufs",
 		 d.memory.reason);
+	errands_init(&d.errands);
+	d.errands.paths[KEEPER_MACHINE] = d.options.socket_path;
+	d.errands.paths[KEEPER_DISPLAY] = d.options.display;
+	d.errands.paths[KEEPER_STATS] = d.options.stats;
+	seat_name(&d.seat, d.options.input, &d.errands);
+	if (find_renderer(&d) < 0 || confine_begin(&d.confine, &d.options, &d.errands) < 0) {
+		return 1;
+	}
 	if (start_spawner(&d) < 0 || start(&d) < 0) {
-		if (d.listen_fd >= 0) {
-			unlink(d.options.socket_path);
-		}
-		seat_unlink(&d.seat);
+		errands_remove_all(&d.errands);
 		return 1;
 	}
 	uv_run(&d.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&d.loop);
 	window_files_destroy(d.window_files);
 	memory_path_finish(&d.memory);
+	confine_finish(&d.confine);
 	return d.status;
 }

@@ -12,7 +12,7 @@ struct memory_path {
 	char reason[320];
 	char device[256];
 	char driver[256];
-	char *environment[4]; /* for the render server; NULL-terminated; owned */
+	char *environment[8]; /* for the render server; NULL-terminated; owned */
 };
 
 /*

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gpu/gpu.h"
+#include "sandbox/sandbox.h"
 #include "util/log.h"
 #include "util/options.h"
 
@@ -39,6 +40,7 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		.render_server = getenv("HESPER_RENDER_SERVER"),
 		.render_process = getenv("HESPER_RENDER_PROCESS"),
 		.watchdog_ms = 10000,
+		.sandbox = SANDBOX_ON,
 	};
 	const char *outputs = "1";
 	uint32_t max_outputs = 0;
@@ -86,11 +88,19 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"watchdog", 0, OPTION_MILLI, &o->watchdog_ms, "SECONDS",
 		 "cut off a guest's Vulkan context that leaves a request unanswered for so long", 1,
 		 3600},
+		{"sandbox", 0, OPTION_CHOICE, &o->sandbox, SANDBOX_CHOICES,
+		 "give up what is not needed once it has started, and confine renderers; strict: "
+		 "or "
+		 "do not start"},
+		{"render-read", 0, OPTION_STRING, &o->render_read, "PATH:…",
+		 "what else renderers may read, such as the folder of a Vulkan driver of your own"},
 		{"stats", 0, OPTION_STRING, &o->stats, "FILE", "write statistics here as JSON"},
 		{"ready-fd", 0, OPTION_UINT, &ready_fd, "N",
 		 "write a line 'ready {json}' to this fd when the sockets are there", 1},
 		{"probe", 0, OPTION_FLAG, &o->probe, "",
 		 "print what the Vulkan driver can do as JSON, and exit"},
+		{"check-sandbox", 0, OPTION_FLAG, &o->check_sandbox, "",
+		 "print which stages of the sandbox work here as JSON, and exit"},
 		{"print-capabilities", 0, OPTION_FLAG, &o->print_capabilities, "",
 		 "print the vhost-user capabilities as JSON, and exit"},
 		{"virgl", 0, OPTION_FLAG, &o->virgl, "",
@@ -132,7 +142,7 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 	}
 	o->fd = fd == 0 ? UINT32_MAX : fd;
 	o->ready_fd = ready_fd == 0 ? UINT32_MAX : ready_fd;
-	if (o->probe) {
+	if (o->probe || o->check_sandbox) {
 		return 0;
 	}
 	if ((o->socket_path != NULL) == (o->fd != UINT32_MAX)) {

@@ -37,11 +37,14 @@ struct hesperd_options {
 	const char *layer_dir;
 	const char *render_server;
 	const char *render_process;
+	const char *render_read;
 	uint32_t watchdog_ms;
+	uint32_t sandbox; /* enum sandbox_mode */
 	const char *stats;
 	uint32_t ready_fd;
 	uint32_t log_level; /* enum log_level */
 	bool probe;
+	bool check_sandbox;
 	bool print_capabilities;
 	bool virgl;
 	const char *render_node;

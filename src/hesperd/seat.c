@@ -19,19 +19,14 @@
 
 static void close_socket(struct seat_socket *socket)
 {
-	if (socket->path == NULL) {
-		return;
-	}
 	if (socket->polling) {
 		uv_close((uv_handle_t *)&socket->poll, NULL);
 		socket->polling = false;
 	}
 	if (socket->fd >= 0) {
 		fd_close(&socket->fd);
-		unlink(socket->path);
+		errands_remove(socket->seat->errands, KEEPER_INPUT + socket->kind);
 	}
-	free(socket->path);
-	socket->path = NULL;
 }
 
 void seat_unlink(struct seat *seat)
@@ -117,8 +112,22 @@ static void handle_disconnected(void *data, enum input_kind kind, int error)
 	seat->ended(seat->data);
 }
 
-int seat_open(struct seat *seat, uv_loop_t *loop, const char *directory,
-	      struct window_files *window_files)
+void seat_name(struct seat *seat, const char *directory, struct errands *errands)
+{
+	_Static_assert(KEEPER_INPUT + INPUT_KINDS <= ERRANDS_MAX_PATHS, "all have a number");
+	seat->errands = errands;
+	for (enum input_kind kind = 0; kind < INPUT_KINDS; kind++) {
+		struct seat_socket *socket = &seat->sockets[kind];
+		*socket = (struct seat_socket){.seat = seat, .kind = kind, .fd = -1};
+		if (directory != NULL) {
+			snprintf(socket->path, sizeof(socket->path), "%s/%s.sock", directory,
+				 input_kind_name(kind));
+			errands->paths[KEEPER_INPUT + kind] = socket->path;
+		}
+	}
+}
+
+int seat_open(struct seat *seat, uv_loop_t *loop, struct window_files *window_files)
 {
 	const struct input_options options = {
 		.leds = handle_leds,
@@ -129,18 +138,11 @@ int seat_open(struct seat *seat, uv_loop_t *loop, const char *directory,
 	};
 	seat->loop = loop;
 	seat->absolute = true;
-	for (enum input_kind kind = 0; kind < INPUT_KINDS; kind++) {
-		seat->sockets[kind] = (struct seat_socket){.seat = seat, .kind = kind, .fd = -1};
-	}
 	int error = 0;
-	for (enum input_kind kind = 0; directory != NULL && kind < INPUT_KINDS && error == 0;
-	     kind++) {
+	for (enum input_kind kind = 0; kind < INPUT_KINDS && error == 0; kind++) {
 		struct seat_socket *socket = &seat->sockets[kind];
-		if (asprintf(&socket->path, "%s/%s.sock", directory, input_kind_name(kind)) < 0) {
-			socket->path = NULL;
-			error = -ENOMEM;
-		} else {
-			error = socket_open(socket->path, &socket->fd);
+		if (socket->path[0] != '\0') {
+			error = socket_open(seat->errands, KEEPER_INPUT + kind, &socket->fd);
 		}
 	}
 	if (error == 0) {

@@ -2,10 +2,12 @@
 #ifndef HESPER_HESPERD_SEAT_H
 #define HESPER_HESPERD_SEAT_H
 
+#include <limits.h>
 #include <uv.h>
 
 #include "display/server.h"
 #include "gpu/gpu.h"
+#include "hesperd/keeper.h"
 #include "input/input.h"
 
 /*
@@ -15,6 +17,7 @@
 struct seat {
 	uv_loop_t *loop;
 	struct input *input;
+	struct errands *errands; /* remove sockets */
 	struct gpu *gpu; /* where its monitors are */
 	struct display_server *display; /* is told of LEDs */
 	bool absolute; /* the pointer was last moved to somewhere, not by something */
@@ -24,7 +27,7 @@ struct seat {
 	struct seat_socket {
 		struct seat *seat;
 		enum input_kind kind;
-		char *path;
+		char path[PATH_MAX]; /* empty: none */
 		int fd; /* listening; -1: no more */
 		uv_poll_t poll;
 		bool polling;
@@ -32,13 +35,18 @@ struct seat {
 };
 
 /*
- * Makes the sockets keyboard.sock, tablet.sock, mouse.sock and touch.sock in directory, which may be
- * NULL for none. window_files as for input_create. Negative errno, with a line in the log; then
+ * Names the sockets keyboard.sock, tablet.sock, mouse.sock and touch.sock in directory, which may be
+ * NULL for none, to errands, as KEEPER_INPUT and the ones after it. seat may not
+ * move afterwards.
+ */
+void seat_name(struct seat *seat, const char *directory, struct errands *errands);
+
+/*
+ * Makes the sockets that were named. window_files as for input_create. Negative errno, with a line in the log; then
  * nothing is left. The caller has set gpu, display, ended and data, or does before seat_serve; seat
  * may not move afterwards.
  */
-int seat_open(struct seat *seat, uv_loop_t *loop, const char *directory,
-	      struct window_files *window_files);
+int seat_open(struct seat *seat, uv_loop_t *loop, struct window_files *window_files);
 
 /* From now on QEMU is let in, once at each socket. */
 int seat_serve(struct seat *seat);

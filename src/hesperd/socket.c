@@ -7,8 +7,9 @@
 #include "util/fd.h"
 #include "util/log.h"
 
-int socket_open(const char *path, int *fd)
+int socket_open(struct errands *errands, unsigned which, int *fd)
 {
+	const char *path = errands->paths[which];
 	int result = fd_listen(path, 4);
 	*fd = result < 0 ? -1 : result;
 	if (result == -EADDRINUSE) {
@@ -18,5 +19,9 @@ int socket_open(const char *path, int *fd)
 	} else if (result < 0) {
 		log_error("cannot make the socket %s: %s", path, strerror(-result));
 	}
-	return result < 0 ? result : 0;
+	if (result < 0) {
+		return result;
+	}
+	errands_made(errands, which);
+	return 0;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hesperd/keeper.h"
 #include "util/clock.h"
 #include "util/counters.h"
 #include "util/log.h"
@@ -16,9 +17,8 @@ json_t *stats_describe(const struct memory_path *path)
 			 "virglrenderer", HESPER_VIRGL_VERSION, "hesper", HESPER_VERSION);
 }
 
-void stats_write(const char *path, const struct memory_path *memory, const struct gpu *gpu)
+void stats_write(struct errands *errands, const struct memory_path *memory, const struct gpu *gpu)
 {
-	char temporary[4096];
 	json_t *stats = stats_describe(memory);
 	for (int i = 0; i < COUNTER_COUNT; i++) {
 		json_object_set_new(stats, counter_name(i),
@@ -29,10 +29,13 @@ void stats_write(const char *path, const struct memory_path *memory, const struc
 		json_object_set_new(stats, "blob_path_cpu_copied_bytes",
 				    json_integer((json_int_t)gpu_copied_on_blob_path(gpu)));
 	}
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	if (json_dump_file(stats, temporary, JSON_INDENT(2) | JSON_PRESERVE_ORDER) < 0 ||
-	    rename(temporary, path) < 0) {
-		log_error("cannot write %s", path);
+	FILE *file = errands_open();
+	if (file != NULL) {
+		json_dumpf(stats, file, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+	}
+	int error = errands_write(errands, KEEPER_STATS, ERRANDS_NO_NUMBER, file, false);
+	if (error < 0) {
+		log_limited(LOG_ERROR, "the statistics could not be written: %s", strerror(-error));
 	}
 	json_decref(stats);
 }

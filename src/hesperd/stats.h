@@ -6,11 +6,12 @@
 
 #include "gpu/gpu.h"
 #include "hesperd/memory_path.h"
+#include "sandbox/errands.h"
 
 /* What is known at start: memory path and why, device, versions. New reference. */
 json_t *stats_describe(const struct memory_path *path);
 
-/* Writes all counters to path, atomically. gpu may be NULL. Logs a failure. */
-void stats_write(const char *path, const struct memory_path *memory, const struct gpu *gpu);
+/* Has all counters written to KEEPER_STATS, atomically. gpu may be NULL. Logs a failure. */
+void stats_write(struct errands *errands, const struct memory_path *memory, const struct gpu *gpu);
 
 #endif

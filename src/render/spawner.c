@@ -79,7 +79,8 @@ static char **merge_environment(char *const *extra)
 	return merged;
 }
 
-static _Noreturn void run(int socket, char *const *argv, char *const *environment, pid_t parent)
+static _Noreturn void run(int socket, char *const *argv, char *const *environment,
+			  const struct spawner_hooks *hooks, pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* Nothing of hesperd's is ours: not the machine's socket, not what somebody waits on. */
@@ -93,11 +94,16 @@ static _Noreturn void run(int socket, char *const *argv, char *const *environmen
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	fd_close(&null);
-	spawner_main(low, argv, environment);
+	if (hooks->spawner != NULL) {
+		hooks->spawner(hooks->data);
+	}
+	spawner_main(low, argv, environment, hooks);
 }
 
-int spawner_create(char *const *argv, char *const *extra_environment, struct spawner **out)
+int spawner_create(char *const *argv, char *const *extra_environment,
+		   const struct spawner_hooks *hooks, struct spawner **out)
 {
+	static const struct spawner_hooks none;
 	int pair[2];
 	struct spawner *spawner = calloc(1, sizeof(*spawner));
 	char **environment = merge_environment(extra_environment);
@@ -110,7 +116,7 @@ int spawner_create(char *const *argv, char *const *extra_environment, struct spa
 	pid_t self = getpid();
 	pid_t pid = fork();
 	if (pid == 0) {
-		run(pair[1], argv, environment, self);
+		run(pair[1], argv, environment, hooks != NULL ? hooks : &none, self);
 	}
 	int error = -errno;
 	free(environment);

@@ -19,11 +19,23 @@ struct spawner;
 #define SPAWNER_CHILD_FD 3
 
 /*
+ * How its processes are confined. The functions run in processes of their own, that have one thread,
+ * and must not fail quietly.
+ */
+struct spawner_hooks {
+	unsigned namespaces; /* CLONE_NEW*: of each started process */
+	void (*spawner)(void *data); /* in the spawner, before it serves */
+	int (*program)(void *data); /* in a started process, before execve; negative: it ends */
+	void *data;
+};
+
+/*
  * Forks: while the caller has one thread, and before it opens what nobody else may hold. Every
  * process started runs argv (argv[0] is a path) with our environment plus extra_environment
- * ("NAME=VALUE", or NULL); both may be freed afterwards. Negative errno.
+ * ("NAME=VALUE", or NULL); all may be freed afterwards. hooks may be NULL. Negative errno.
  */
-int spawner_create(char *const *argv, char *const *extra_environment, struct spawner **out);
+int spawner_create(char *const *argv, char *const *extra_environment,
+		   const struct spawner_hooks *hooks, struct spawner **out);
 
 /* What follows belongs to the thread of this loop. Negative errno. */
 int spawner_attach(struct spawner *spawner, uv_loop_t *loop);

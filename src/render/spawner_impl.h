@@ -26,7 +26,10 @@ int spawner_send(int socket, const struct spawner_message *message, int fd, int 
 /* 1: a message, *fd is -1 or the reader's. 0: closed. Negative errno. */
 int spawner_receive(int socket, struct spawner_message *message, int *fd, int flags);
 
+struct spawner_hooks;
+
 /* The spawner's own process: serves socket until it is closed. environment: all of it. */
-_Noreturn void spawner_main(int socket, char *const *argv, char *const *environment);
+_Noreturn void spawner_main(int socket, char *const *argv, char *const *environment,
+			    const struct spawner_hooks *hooks);
 
 #endif

@@ -6,7 +6,8 @@
  * Ends. A child is left unreaped until its process group has been killed: its number cannot be
  * another's meanwhile. What its group left behind becomes our child (we are a subreaper), so
  * that "no child is left" means that nothing is left. A child also gets a signal from the kernel
- * when we are killed; the rest of its group ends by the sockets between them.
+ * when we are killed; the rest of its group ends by the sockets between them, or with its pid
+ * namespace, where it has one.
  */
 #include <errno.h>
 #include <poll.h>
@@ -42,6 +43,8 @@ struct spawner_process {
 	int signals;
 	char *const *argv;
 	char *const *environment;
+	const struct spawner_hooks *hooks;
+	int self; /* pidfd */
 	struct list children;
 };
 
@@ -123,8 +126,16 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static _Noreturn void run_program(const struct spawner_process *process, int socket, pid_t parent)
+/* Not by getppid: from inside of a pid namespace it is always 0. */
+static bool has_ended(int pidfd)
 {
+	struct pollfd fd = {.fd = pidfd, .events = POLLIN};
+	return poll(&fd, 1, 0) != 0;
+}
+
+static _Noreturn void run_program(const struct spawner_process *process, int socket)
+{
+	const struct spawner_hooks *hooks = process->hooks;
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
@@ -132,8 +143,14 @@ static _Noreturn void run_program(const struct spawner_process *process, int soc
 	setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Asked first, looked then: no death goes unseen. */
-	if (getppid() == parent && dup2(socket, SPAWNER_CHILD_FD) >= 0) {
+	if (!has_ended(process->self) && dup2(socket, SPAWNER_CHILD_FD) >= 0) {
+		int error = hooks->program != NULL ? hooks->program(hooks->data) : 0;
 		close_range(SPAWNER_CHILD_FD + 1, ~0u, 0);
+		if (error < 0) {
+			dprintf(STDERR_FILENO, "hesperd: cannot confine %s: %s\n", process->argv[0],
+				strerror(-error));
+			_exit(126);
+		}
 		execve(process->argv[0], process->argv, process->environment);
 		dprintf(STDERR_FILENO, "hesperd: cannot start %s: %s\n", process->argv[0],
 			strerror(errno));
@@ -141,15 +158,21 @@ static _Noreturn void run_program(const struct spawner_process *process, int soc
 	_exit(127);
 }
 
+static pid_t fork_into(unsigned namespaces)
+{
+	return namespaces == 0
+		       ? fork()
+		       : (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
 static void start(struct spawner_process *process, uint32_t id, int *socket)
 {
 	struct child *child = malloc(sizeof(*child));
-	pid_t self = getpid();
 	/* dup2 onto the same number would keep CLOEXEC: stay clear of it. */
 	int above = *socket == SPAWNER_CHILD_FD ? fd_dup(*socket) : *socket;
-	pid_t pid = child == NULL || above < 0 ? -1 : fork();
+	pid_t pid = child == NULL || above < 0 ? -1 : fork_into(process->hooks->namespaces);
 	if (pid == 0) {
-		run_program(process, above, self);
+		run_program(process, above);
 	}
 	if (above != *socket) {
 		fd_close(&above);
@@ -185,7 +208,8 @@ static void stand_by(struct spawner_process *process)
 		fd_close(&pair[0]);
 		fd_close(&process->socket);
 		fd_close(&process->signals);
-		spawner_main(pair[1], process->argv, process->environment);
+		fd_close(&process->self);
+		spawner_main(pair[1], process->argv, process->environment, process->hooks);
 	}
 	fd_close(&pair[1]);
 	if (pid > 0) {
@@ -271,20 +295,23 @@ static void handle_signals(struct spawner_process *process)
 	reap(process);
 }
 
-void spawner_main(int socket, char *const *argv, char *const *environment)
+void spawner_main(int socket, char *const *argv, char *const *environment,
+		  const struct spawner_hooks *hooks)
 {
 	struct spawner_process process = {
 		.socket = socket,
 		.signals = open_signals(),
 		.argv = argv,
 		.environment = environment,
+		.hooks = hooks,
+		.self = (int)syscall(SYS_pidfd_open, getpid(), 0),
 	};
 	list_init(&process.children);
 	prctl(PR_SET_NAME, "hesper-spawner");
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/* Not in hesperd's group: who kills that would leave our children to themselves. */
 	setpgid(0, 0);
-	if (process.signals < 0) {
+	if (process.signals < 0 || process.self < 0) {
 		_exit(1);
 	}
 	for (;;) {

@@ -182,6 +182,8 @@ static void *front_thread(void *data)
 {
 	struct front *front = data;
 	/* Returns when quit has closed every handle. */
+	/* Its own: of another thread it takes a file. */
+	pthread_setname_np(pthread_self(), "front");
 	uv_run(&front->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&front->loop);
 	struct vhost *vhost = front->vhost;
@@ -226,12 +228,11 @@ static int start_thread(struct front *front, pthread_t *thread)
 	sigset_t all;
 	sigset_t old;
 	sigfillset(&all);
+	/* How a refused system call is told (sandbox/refuse.h); blocked, it would end us. */
+	sigdelset(&all, SIGSYS);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	int error = pthread_create(thread, NULL, front_thread, front);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (error == 0) {
-		pthread_setname_np(*thread, "front");
-	}
 	return -error;
 }
 

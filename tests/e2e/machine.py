@@ -169,6 +169,13 @@ class Machine:
         if not line.startswith("ready "):
             raise AssertionError("hesperd did not start:\n" + self.log("hesperd.log"))
 
+    def device(self):
+        """The number of the process that is the device: hesperd's other half, unless its sandbox
+        is off (hesperd/keeper.c)."""
+        found = subprocess.run(["pgrep", "-P", str(self.daemon.pid), "-x", "hesperd"],
+                               stdout=subprocess.PIPE, text=True, check=False).stdout.split()
+        return int(found[0]) if found else self.daemon.pid
+
     def _input_devices(self, kind):
         properties = "" if kind == "vhost-user-input-pci" else (
             ",virtio-id=18,num_vqs=2,config_size=136,vq_size=64")

@@ -117,9 +117,9 @@ def test_libraries():
     cube = machine.guest.start("hesper-cube --frames 60")
     cube.check(30)
     gl = ("libGL.", "libGLX", "libEGL", "libGLES", "libOpenGL", "libgallium", "_dri.so")
-    for process, banned in ((machine.daemon, gl + ("libvulkan_", "lvp", "libnvidia")),
-                            (viewer.process, gl)):
-        with open(f"/proc/{process.pid}/maps") as file:
+    for pid, banned in ((machine.device(), gl + ("libvulkan_", "lvp", "libnvidia")),
+                        (viewer.process.pid, gl)):
+        with open(f"/proc/{pid}/maps") as file:
             maps = {line.split()[-1] for line in file if "/" in line}
         bad = sorted(path for path in maps if any(b in os.path.basename(path) for b in banned))
         assert not bad, bad

@@ -23,7 +23,7 @@ def test_import_in_the_context_that_made_it():
 
 def test_dumb_buffers_are_shared():
     """A compositor's buffers that are not the GPU's: what the CPU writes the GPU reads, and back."""
-    fds = lambda: len(os.listdir(f"/proc/{machine.daemon.pid}/fd"))  # noqa: E731
+    fds = lambda: len(os.listdir(f"/proc/{machine.device()}/fd"))  # noqa: E731
     before = fds()
     passed("hesper-memory dumb 8")
     stats = machine.stats()

@@ -215,7 +215,7 @@ def test_a_storm_of_sizes():
     chance = random.Random(1)
     storm(chance, 20, 4)  # whatever is allocated once
     time.sleep(6)  # imports that are not shown are let go after 5 s
-    before = usage(machine.daemon.pid), usage(viewer.process.pid)
+    before = usage(machine.device()), usage(viewer.process.pid)
     for turn in range(2):
         told = events()
         took, shown = storm(chance)
@@ -224,7 +224,7 @@ def test_a_storm_of_sizes():
               f"{shown:.2f} s after the last", file=sys.stderr)
         assert 2 <= told <= 15, f"{told} events"
         time.sleep(6)
-    after = usage(machine.daemon.pid), usage(viewer.process.pid)
+    after = usage(machine.device()), usage(viewer.process.pid)
     print(f"# fds and KiB, hesperd and hesper-view: {before} before, {after} after",
           file=sys.stderr)
     for was, now in zip(before, after):

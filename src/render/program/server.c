@@ -12,17 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "render/server_places.h"
 #include "util/fd.h"
 
 /* The fd that the server finds its socket on: the first after the standard ones. */
 #define SERVER_FD 3
-
-static const char *const usual_places[] = {
-	"/usr/libexec/virgl_render_server",
-	"/usr/local/libexec/virgl_render_server",
-	"/usr/lib/virglrenderer/virgl_render_server",
-	"/usr/lib/virgl_render_server",
-};
 
 const char *server_find(void)
 {
@@ -30,9 +24,9 @@ const char *server_find(void)
 	if (chosen != NULL) {
 		return chosen;
 	}
-	for (size_t i = 0; i < sizeof(usual_places) / sizeof(usual_places[0]); i++) {
-		if (access(usual_places[i], X_OK) == 0) {
-			return usual_places[i];
+	for (size_t i = 0; i < RENDER_SERVER_PLACES; i++) {
+		if (access(render_server_places[i], X_OK) == 0) {
+			return render_server_places[i];
 		}
 	}
 	return NULL;

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process cannot put itself into a pid namespace, and cannot remove a socket's name once it has
+ * given the file system up. So hesperd is two processes. The device (the child) has all the stages of
+ * the sandbox; the keeper knows nothing of guests, and does by number what is done by path
+ * (sandbox/errands.h).
+ *
+ * Ends. When the device ends, the keeper carries out what it was still asked to do, removes what was
+ * left, and ends the same way. When the keeper is killed, the kernel kills the device, and with it
+ * its pid namespace: spawners, renderers and all.
+ */
+#include "hesperd/keeper.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sandbox/filter.h"
+#include "sandbox/sandbox.h"
+#include "util/fd.h"
+#include "util/log.h"
+
+#define KEPT_FD 3 /* the first after the standard ones */
+
+struct keeper {
+	struct errands *errands;
+	pid_t device;
+	int socket;
+	int signals;
+};
+
+static void fill_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGUSR1);
+}
+
+void keeper_unblock(void)
+{
+	sigset_t set;
+	fill_signals(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static _Noreturn void end(struct keeper *keeper, int status)
+{
+	while (errands_serve(keeper->errands, keeper->socket) != -EPIPE) {
+	}
+	errands_remove_all(keeper->errands);
+	if (WIFSIGNALED(status)) {
+		int number = WTERMSIG(status);
+		sigset_t set;
+		log_error("the device was ended by signal %d", number);
+		signal(number, SIG_DFL);
+		sigfillset(&set);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		kill(getpid(), number);
+		_exit(128 + number);
+	}
+	_exit(WEXITSTATUS(status));
+}
+
+static void handle_signals(struct keeper *keeper)
+{
+	struct signalfd_siginfo info;
+	int status;
+	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo != SIGCHLD) {
+			kill(keeper->device, (int)info.ssi_signo);
+		}
+	}
+	if (waitpid(keeper->device, &status, WNOHANG) == keeper->device) {
+		end(keeper, status);
+	}
+}
+
+/* Its own sandbox. Who runs hesperd as root may have named places in other users' directories. */
+static void confine(void)
+{
+	struct sandbox_filter *filter;
+	sandbox_hide();
+	if (sandbox_drop_privileges(1ull << CAP_DAC_OVERRIDE, NULL) == 0 &&
+	    sandbox_filter_create(SANDBOX_KEEPER, &filter) == 0) {
+		sandbox_filter_enter(filter, NULL);
+		sandbox_filter_destroy(filter);
+	}
+}
+
+static _Noreturn void run(struct keeper *keeper)
+{
+	sigset_t set;
+	/* Nothing of the device's: not the machine's socket, not what somebody waits on. */
+	int low = dup2(keeper->socket, KEPT_FD);
+	close_range(KEPT_FD + 1, ~0u, 0);
+	keeper->socket = low;
+	fill_signals(&set);
+	sigaddset(&set, SIGCHLD);
+	keeper->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	prctl(PR_SET_NAME, "hesperd-keeper");
+	confine();
+	if (low < 0 || keeper->signals < 0) {
+		kill(keeper->device, SIGKILL);
+	}
+	handle_signals(keeper);
+	for (;;) {
+		struct pollfd fds[] = {
+			{.fd = keeper->signals, .events = POLLIN},
+			{.fd = keeper->socket, .events = POLLIN},
+		};
+		if (poll(fds, 2, -1) < 0) {
+			continue;
+		}
+		if (fds[1].revents != 0 &&
+		    errands_serve(keeper->errands, keeper->socket) == -EPIPE) {
+			/* Only its end is awaited now. */
+			int status;
+			while (waitpid(keeper->device, &status, 0) < 0 && errno == EINTR) {
+			}
+			end(keeper, status);
+		}
+		if (fds[0].revents != 0) {
+			handle_signals(keeper);
+		}
+	}
+}
+
+int keeper_split(struct errands *errands)
+{
+	int pair[2];
+	sigset_t set;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		return -errno;
+	}
+	fill_signals(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	pid_t pid = fork();
+	if (pid < 0) {
+		int error = -errno;
+		fd_close_all(pair, 2);
+		return error;
+	}
+	if (pid > 0) {
+		struct keeper keeper = {.errands = errands, .device = pid, .socket = pair[1]};
+		run(&keeper);
+	}
+	fd_close(&pair[1]);
+	errands->socket = pair[0];
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Asked first, looked then. */
+	struct pollfd fd = {.fd = errands->socket};
+	if (poll(&fd, 1, 0) != 0) {
+		_exit(1);
+	}
+	return 0;
+}
