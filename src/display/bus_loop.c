@@ -3,8 +3,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
+#include "display/names.h"
 #include "util/fd.h"
+#include "util/log.h"
 
 /*
  * THEORY OF OPERATION
@@ -15,6 +18,8 @@
  * anything. The bus owns a duplicate of the socket: it closes it whenever it likes, also inside
  * of sd_bus_process, while libuv polls a descriptor that only we close.
  *
+ * Between peers the bus reads what bus_input.c has checked; a message bus checks by itself.
+ *
  * A peer that calls but never reads the replies would make the bus queue replies without end.
  * Above MAX_QUEUED messages the connection is therefore polled for writing only: what the peer
  * does not read, it pays for with silence.
@@ -24,11 +29,17 @@
 /* Messages of one connection in one loop iteration; the others wait for the next one. */
 #define MAX_BURST 64
 
+/* Viewers send numbers; servers send pictures, if they cannot share their memory. */
+static const struct bus_input_limits from_client = {.body = 64 * 1024, .fds = 1};
+static const struct bus_input_limits from_server = {.body = DISPLAY_MAX_ARRAY_BYTES + 64 * 1024,
+						    .fds = BUS_INPUT_MAX_FDS};
+
 static void tell_broken(struct bus_loop *loop, int error)
 {
 	if (!loop->broken_told && !loop->closing) {
 		loop->broken_told = true;
 		uv_poll_stop(&loop->poll);
+		uv_idle_stop(&loop->more);
 		uv_prepare_stop(&loop->prepare);
 		uv_timer_stop(&loop->timer);
 		loop->broken(loop->data, error);
@@ -41,10 +52,26 @@ static bool congested(struct bus_loop *loop)
 	return sd_bus_get_n_queued_write(loop->bus, &queued) >= 0 && queued > MAX_QUEUED;
 }
 
+static void pump(struct bus_loop *loop)
+{
+	const char *why = "";
+	int r = bus_input_pump(&loop->input, &why);
+	loop->input_waits = r == -EAGAIN;
+	if (r == -EPROTO) {
+		log_limited(LOG_WARN, "display: a connection is closed: its other end sent %s",
+			    why);
+	}
+}
+
+static void on_more(uv_idle_t *more);
+
 static void process(struct bus_loop *loop)
 {
 	int r = 1;
 	loop->processing = true;
+	if (bus_input_is_open(&loop->input) && !congested(loop)) {
+		pump(loop);
+	}
 	for (int i = 0; i < MAX_BURST && r > 0 && !loop->closing && !congested(loop); i++) {
 		r = sd_bus_process(loop->bus, NULL);
 	}
@@ -56,7 +83,16 @@ static void process(struct bus_loop *loop)
 		sd_bus_close(loop->bus);
 	} else if (r < 0) {
 		tell_broken(loop, r);
+	} else if ((r > 0 || loop->input_waits) && !congested(loop)) {
+		uv_idle_start(&loop->more, on_more);
+	} else {
+		uv_idle_stop(&loop->more);
 	}
+}
+
+static void on_more(uv_idle_t *more)
+{
+	process(more->data);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -100,7 +136,8 @@ static void on_prepare(uv_prepare_t *prepare)
 		return;
 	}
 	int events = (wanted & POLLOUT) != 0 ? UV_WRITABLE : 0;
-	if ((wanted & POLLIN) != 0 && !congested(loop)) {
+	bool takes = !loop->checks || (bus_input_is_open(&loop->input) && !loop->input_waits);
+	if ((wanted & POLLIN) != 0 && !congested(loop) && takes) {
 		events |= UV_READABLE;
 	}
 	if (events != loop->events) {
@@ -110,11 +147,13 @@ static void on_prepare(uv_prepare_t *prepare)
 	arm_timer(loop);
 }
 
-static int configure(sd_bus *bus, int fd, enum bus_role role)
+/* The descriptors are the bus's, whatever comes of it. */
+static int configure(sd_bus *bus, int input, int output, enum bus_role role)
 {
-	int r = sd_bus_set_fd(bus, fd, fd);
+	int r = sd_bus_set_fd(bus, input, output);
 	if (r < 0) {
-		fd_close(&fd);
+		fd_close(&input);
+		fd_close(&output);
 		return r;
 	}
 	if (role == BUS_SERVER) {
@@ -137,30 +176,44 @@ static void attach(struct bus_loop *loop, uv_loop_t *uv)
 {
 	uv_prepare_init(uv, &loop->prepare);
 	uv_timer_init(uv, &loop->timer);
-	loop->open_handles = 3;
+	uv_idle_init(uv, &loop->more);
+	loop->open_handles = 4;
 	loop->poll.data = loop;
+	loop->more.data = loop;
 	loop->prepare.data = loop;
 	loop->timer.data = loop;
+}
+
+static int make_bus(struct bus_loop *loop, enum bus_role role)
+{
+	bool serves = role == BUS_SERVER;
+	int input;
+	int r = bus_input_init(&loop->input, loop->fd, serves, serves ? &from_client : &from_server,
+			       &input);
+	if (r < 0) {
+		return r;
+	}
+	loop->checks = true;
+	int output = fd_dup(loop->fd);
+	r = output < 0 ? output : sd_bus_new(&loop->bus);
+	if (r < 0) {
+		fd_close(&input);
+		fd_close(&output);
+		return r;
+	}
+	return configure(loop->bus, input, output, role);
 }
 
 int bus_loop_init(struct bus_loop *loop, uv_loop_t *uv, int fd, enum bus_role role,
 		  void (*broken)(void *data, int error), void *data)
 {
-	*loop = (struct bus_loop){.fd = fd, .broken = broken, .data = data};
-	int own = fd_dup(fd);
-	if (own < 0) {
-		return own;
-	}
-	int r = sd_bus_new(&loop->bus);
-	if (r < 0) {
-		fd_close(&own);
-		return r;
-	}
-	r = configure(loop->bus, own, role);
+	*loop = (struct bus_loop){.fd = fd, .input = {.feed = -1}, .broken = broken, .data = data};
+	int r = make_bus(loop, role);
 	if (r >= 0) {
 		r = uv_poll_init(uv, &loop->poll, fd);
 	}
 	if (r < 0) {
+		bus_input_finish(&loop->input);
 		loop->bus = sd_bus_unref(loop->bus);
 		return r;
 	}
@@ -184,7 +237,7 @@ static int connect_address(sd_bus *bus, const char *address)
 int bus_loop_init_address(struct bus_loop *loop, uv_loop_t *uv, const char *address,
 			  void (*broken)(void *data, int error), void *data)
 {
-	*loop = (struct bus_loop){.fd = -1, .broken = broken, .data = data};
+	*loop = (struct bus_loop){.fd = -1, .input = {.feed = -1}, .broken = broken, .data = data};
 	int r = sd_bus_new(&loop->bus);
 	if (r < 0) {
 		return r;
@@ -240,8 +293,10 @@ void bus_loop_close(struct bus_loop *loop, void (*closed)(void *data))
 	loop->closing = true;
 	loop->closed = closed;
 	uv_close((uv_handle_t *)&loop->poll, on_closed);
+	uv_close((uv_handle_t *)&loop->more, on_closed);
 	uv_close((uv_handle_t *)&loop->prepare, on_closed);
 	uv_close((uv_handle_t *)&loop->timer, on_closed);
+	bus_input_finish(&loop->input);
 	fd_close(&loop->fd);
 	if (!loop->processing) {
 		sd_bus_close(loop->bus);

@@ -6,6 +6,8 @@
 #include <systemd/sd-bus.h>
 #include <uv.h>
 
+#include "display/bus_input.h"
+
 enum bus_role {
 	BUS_CLIENT, /* authenticates itself */
 	BUS_SERVER, /* authenticates the peer; lets anonymous ones in: the socket's mode decides */
@@ -19,9 +21,13 @@ struct bus_loop {
 	sd_bus *bus;
 	uv_prepare_t prepare;
 	uv_poll_t poll;
+	uv_idle_t more; /* runs while there is more to process than one turn has time for */
 	uv_timer_t timer;
 	int fd; /* polled; the bus has a duplicate of its own */
+	struct bus_input input; /* what the bus reads instead, between peers */
+	bool input_waits; /* for the bus to read */
 	int events; /* what poll waits for now */
+	bool checks; /* input is in use */
 	bool started;
 	bool processing;
 	bool closing;
