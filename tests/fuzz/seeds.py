@@ -89,7 +89,95 @@ def gpu_seeds():
         "map", res=2)
 
 
-SEEDS = {"gpu": gpu_seeds}
+# --- vhost: fuzz_vhost.c ---------------------------------------------------------------------
+
+VHOST = {name: number for number, name in enumerate(
+    "message bytes half boot stop ram chain kick reply reply_wrong map unmap config answer "
+    "close_channel close".split())}
+REQUESTS = {"GET_FEATURES": 1, "SET_FEATURES": 2, "SET_OWNER": 3, "SET_MEM_TABLE": 5,
+            "SET_VRING_NUM": 8, "SET_VRING_ADDR": 9, "SET_VRING_BASE": 10, "GET_VRING_BASE": 11,
+            "SET_VRING_KICK": 12, "SET_VRING_CALL": 13, "SET_VRING_ERR": 14,
+            "GET_PROTOCOL_FEATURES": 15, "SET_PROTOCOL_FEATURES": 16, "GET_QUEUE_NUM": 17,
+            "SET_VRING_ENABLE": 18, "SET_BACKEND_REQ_FD": 21, "GET_CONFIG": 24, "SET_CONFIG": 25,
+            "GET_SHMEM_CONFIG": 44}
+NEED_REPLY, WRONG_SIZE, WRONG_FLAGS, ODD = 1, 2, 4, 8
+
+
+def vhost(kind, request=0, fds=0, how=0, size=0, a=0, b=0, c=0):
+    return struct.pack("<BBBBIQQQ", VHOST[kind], request, fds, how, size, a, b, c)
+
+
+def vhost_seeds():
+    start = vhost("message")
+    boot = vhost("boot", request=5, how=3 + 8)
+    map_one = vhost("map", a=1) + vhost("reply") + vhost("reply")
+    for name, number in REQUESTS.items():
+        fds = {"SET_MEM_TABLE": 2, "SET_VRING_KICK": 0x11, "SET_VRING_CALL": 0x31,
+               "SET_VRING_ERR": 0x31, "SET_BACKEND_REQ_FD": 0x41}.get(name, 0)
+        yield name.lower(), start + vhost("message", number, fds, NEED_REPLY, a=1, b=8, c=0)
+    yield "boot", start + boot + vhost("chain", how=2, size=16) + vhost("kick")
+    yield "map", start + boot + map_one + vhost("unmap", a=1) + vhost("reply") + vhost("reply")
+    yield "map-echoed", (start + boot + vhost("map", a=1) + vhost("reply", how=2) +
+                         vhost("reply") + vhost("message", 5, 1, NEED_REPLY))
+    yield "map-refused", start + boot + vhost("map", a=1) + vhost("reply", how=1) + map_one
+    yield "map-stopped", (start + boot + vhost("map", a=1) + vhost("stop") + vhost("reply") +
+                          boot + vhost("reply"))
+    yield "map-many", start + boot + b"".join(
+        vhost("map", a=i) for i in range(8)) + vhost("reply") * 16
+    yield "pause", (start + boot + vhost("answer", how=1) + vhost("chain", how=2) + vhost("stop") +
+                    vhost("answer", how=2) + boot)
+    yield "reset", start + boot + vhost("chain", how=2) + vhost("stop") + boot
+    yield "config", (start + boot + vhost("config", 0, how=1, size=8, a=5) + vhost("reply") +
+                     vhost("message", REQUESTS["SET_CONFIG"], how=NEED_REPLY, a=0, b=8, c=3))
+    yield "half", start + vhost("half", REQUESTS["SET_MEM_TABLE"], 1, NEED_REPLY, size=7)
+    yield "half-fds", start + vhost("half", REQUESTS["SET_MEM_TABLE"], 9, NEED_REPLY, size=20)
+    yield "no-channel", start + boot + vhost("close_channel") + vhost("map", a=2)
+    yield "channel-twice", start + boot + map_one + boot + map_one
+    yield "gone", start + boot + vhost("map", a=1) + vhost("close")
+
+
+# --- rings: fuzz_rings.c ---------------------------------------------------------------------
+
+RINGS = {name: number for number, name in enumerate(
+    "desc indirect avail bytes available pop read push drop notify rearm suspend stop reset start "
+    "memory call later".split())}
+DESC_NEXT, DESC_WRITE, DESC_INDIRECT = 1, 2, 4
+
+
+def ring(kind, a=0, b=0, c=0, d=0):
+    return struct.pack("<BBHIQ", RINGS[kind], a, b, c, d)
+
+
+def rings_seeds():
+    start = ring("desc")
+    two = (ring("desc", DESC_NEXT, 0, 24 | 1 << 12, 0x3000) +
+           ring("desc", DESC_WRITE, 1, 100, 0x2f00))
+    table = (ring("indirect", DESC_NEXT, 0, 64 | 1 << 12, 0x1800) +
+             ring("indirect", DESC_NEXT | DESC_WRITE, 1, 64 | 2 << 12, 0x2ff0) +
+             ring("indirect", DESC_WRITE, 2, 299, 0x2f80))
+    use = ring("pop") + ring("read", c=50) + ring("push", c=30) + ring("notify") + ring("rearm")
+    yield "two", start + two + ring("available") + use
+    yield "border", (start + ring("desc", DESC_WRITE | 3 << 5, 0, 200, 8) + ring("available") +
+                     use)
+    yield "indirect", (start + table + ring("desc", DESC_INDIRECT | 4 << 5, 0, 32) +
+                       ring("available") + use)
+    yield "indirect-changes", (start + table + ring("desc", DESC_INDIRECT | 4 << 5, 0, 32) +
+                               ring("available") + ring("later", 0x41, 1, 2 << 12 | 90, 5) + use)
+    yield "loop", (start + ring("desc", DESC_NEXT, 0, 24 | 1 << 12) +
+                   ring("desc", DESC_NEXT, 1, 24) + ring("available") + use)
+    yield "last-page", start + ring("desc", 5 << 5, 0, 100, 3900) + ring("available") + use
+    yield "pause", (start + two + ring("available") + ring("pop") + ring("suspend") +
+                    ring("push", c=9) + ring("start") + ring("notify"))
+    yield "stop", (start + two + ring("available") + ring("pop") + ring("stop") +
+                   ring("push", c=9) + ring("start") + ring("notify"))
+    yield "reset", (start + two + ring("available") + ring("pop") + ring("reset") +
+                    ring("push") + ring("drop"))
+    yield "too-many", start + two + ring("avail", b=1, c=4000) + use
+    yield "wraps", ring("desc", 0, 0, 0xfffe) + (two + ring("available") + use) * 3
+    yield "memory", start + two + ring("memory", 1) + ring("available") + use
+
+
+SEEDS = {"gpu": gpu_seeds, "vhost": vhost_seeds, "rings": rings_seeds}
 
 
 def main():
