@@ -429,6 +429,7 @@ static const struct sandbox_call window_system[] = {
 	CALL(shmget),           CALL(shmat),         CALL(shmdt),
 	CALL(shmctl),           CALL(inotify_init1), CALL(inotify_add_watch),
 	CALL(inotify_rm_watch), CALL(wait4), /* for who runs its errands */
+	CALL(seccomp), /* the second filter; one can only take away */
 };
 
 static const struct sandbox_group view_groups[] = {

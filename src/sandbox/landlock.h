@@ -26,7 +26,7 @@ void sandbox_files_destroy(struct sandbox_files *files);
 /* access: of the bits above. A path that is not there is left out. */
 void sandbox_files_allow(struct sandbox_files *files, const char *path, unsigned access);
 
-/* TCP, and abstract sockets: for who has to connect to a window system. Before enter. */
+/* TCP, and abstract sockets: for who has to connect to a window system. Before all other rules. */
 void sandbox_files_allow_sockets(struct sandbox_files *files);
 
 /* From now on. The list can be entered by others, too, until it is destroyed. no_new_privs is set. */

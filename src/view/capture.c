@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "view/capture.h"
 
-#include <errno.h>
 #include <png.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "util/log.h"
 
@@ -42,32 +39,26 @@ static void pack(const struct picture *picture, uint8_t *pixels)
 	}
 }
 
-static bool write_png(const struct picture *picture, const void *pixels, const char *path)
+static bool write_png(const struct picture *picture, const void *pixels, struct errands *errands,
+		      uint32_t number)
 {
 	png_image image = {.version = PNG_IMAGE_VERSION,
 			   .width = picture->width,
 			   .height = picture->height,
 			   .format = PNG_FORMAT_RGB,
 			   .flags = PNG_IMAGE_FLAG_FAST};
-	char *partial;
-	if (asprintf(&partial, "%s.part", path) < 0) {
+	FILE *file = errands_open();
+	if (file != NULL && png_image_write_to_stdio(&image, file, 0, pixels, 0, NULL) == 0) {
+		log_error("a screenshot could not be made: %s", image.message);
+		fclose(file);
 		return false;
 	}
-	bool right = png_image_write_to_file(&image, partial, 0, pixels, 0, NULL) != 0;
-	if (!right) {
-		log_error("the screenshot %s could not be written: %s", path, image.message);
-	} else if (rename(partial, path) != 0) {
-		log_error("the screenshot %s could not be written: %s", path, strerror(errno));
-		right = false;
-	}
-	if (!right) {
-		unlink(partial);
-	}
-	free(partial);
-	return right;
+	/* Why it was not written stands in the log already. */
+	return errands_write(errands, VIEW_SCREENSHOT, number, file, true) == 0;
 }
 
-bool capture_write(struct vk *vk, const struct picture *picture, const char *path)
+bool capture_write(struct vk *vk, const struct picture *picture, struct errands *errands,
+		   uint32_t number)
 {
 	struct vk_host_buffer buffer;
 	VkDeviceSize size = (VkDeviceSize)picture->width * picture->height * FORMAT_PIXEL_BYTES;
@@ -77,7 +68,7 @@ bool capture_write(struct vk *vk, const struct picture *picture, const char *pat
 	bool right = read_back(vk, picture, &buffer);
 	if (right) {
 		pack(picture, buffer.mapped);
-		right = write_png(picture, buffer.mapped, path);
+		right = write_png(picture, buffer.mapped, errands, number);
 	}
 	vk_host_buffer_finish(vk, &buffer);
 	return right;

@@ -91,10 +91,14 @@ int main(int argc, char **argv)
 	}
 	struct presenter_callbacks callbacks = view_callbacks;
 	callbacks.data = &view;
+	if (view_confine(&view.sandbox, &view.options, &view.errands) < 0) {
+		return EXIT_FAILURE;
+	}
 	if (!start(&view, &callbacks)) {
 		return EXIT_FAILURE;
 	}
 	run(&view);
 	finish(&view);
+	errands_finish(&view.errands);
 	return view.failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sandbox/sandbox.h"
+
 static int parse_device(struct view_options *options)
 {
 	const char *text = options->device_text;
@@ -77,7 +79,7 @@ static int check(struct view_options *options, const char *consoles)
 int view_options_parse(struct view_options *options, int argc, char **argv)
 {
 	const char *consoles = NULL;
-	*options = (struct view_options){.title = "hesper", .log = "warn"};
+	*options = (struct view_options){.title = "hesper", .log = "warn", .sandbox = SANDBOX_ON};
 	const struct option_spec specs[] = {
 		{"socket", 's', OPTION_STRING, &options->socket, "PATH",
 		 "Display socket of hesperd", 0, 0},
@@ -123,6 +125,8 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		 "Grab keyboard and pointer while a window has the focus", 0, 0},
 		{"status-fd", 0, OPTION_UINT, &options->status_fd, "N",
 		 "Write a line of JSON to this descriptor each half second; 0: to none", 0, 65535},
+		{"sandbox", 0, OPTION_CHOICE, &options->sandbox, SANDBOX_CHOICES,
+		 "Give up what is not needed to show pictures; strict: or do not start", 0, 0},
 		{"device", 'd', OPTION_STRING, &options->device_text, "N",
 		 "Vulkan device, a number of --list-devices (or HESPER_DEVICE)", 0, 0},
 		{"list-devices", 0, OPTION_FLAG, &options->list_devices, NULL,

@@ -66,6 +66,7 @@ struct view_options {
 	const char *device_text; /* as given, or NULL */
 	uint32_t device;  /* index as listed, or VIEW_ANY_DEVICE */
 	bool list_devices;
+	uint32_t sandbox; /* enum sandbox_mode */
 };
 
 /* 0, -EINVAL after words on stderr, -ECANCELED when --help or --version answered it all. */

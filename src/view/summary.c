@@ -54,19 +54,22 @@ static json_t *build(const struct summary *summary)
 		build_consoles(summary), "validation_messages", validation);
 }
 
-bool summary_write(const struct summary *summary, const char *path)
+bool summary_write(const struct summary *summary, struct errands *errands)
 {
 	json_t *json = build(summary);
-	char *partial = NULL;
-	bool right = json != NULL && asprintf(&partial, "%s.part", path) >= 0 &&
-		     json_dump_file(json, partial, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) == 0 &&
-		     rename(partial, path) == 0;
-	if (!right) {
-		log_error("the summary %s could not be written: %s", path, strerror(errno));
+	FILE *file = errands_open();
+	if (json == NULL || file == NULL ||
+	    json_dumpf(json, file, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0) {
+		log_error("the summary could not be made: %s", strerror(errno));
+		json_decref(json);
+		if (file != NULL) {
+			fclose(file);
+		}
+		return false;
 	}
-	free(partial);
 	json_decref(json);
-	return right;
+	/* Why it was not written stands in the log already. */
+	return errands_write(errands, VIEW_SUMMARY, ERRANDS_NO_NUMBER, file, true) == 0;
 }
 
 void summary_status(const struct summary *summary, int fd)

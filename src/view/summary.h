@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "view/confine.h"
 #include "view/console.h"
 #include "view/source.h"
 #include "view/stats.h"
@@ -19,8 +20,8 @@ struct summary {
 	const struct console *first; /* whose size and format stand for all */
 };
 
-/* Writes JSON; the file appears whole or not at all. False after words in the log. */
-bool summary_write(const struct summary *summary, const char *path);
+/* Writes JSON; VIEW_SUMMARY appears whole or not at all. False after words in the log. */
+bool summary_write(const struct summary *summary, struct errands *errands);
 
 /*
  * One line of JSON about the live rate. Left out when fd would block: a reader that sleeps must

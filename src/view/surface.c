@@ -9,14 +9,18 @@
 /*
  * On X11 SDL waits by polling its connection, and Vulkan drivers read presentation events from
  * the connection of their surface, with whatever else has arrived: an event that wakes SDL up can
- * end in that reader's queue while SDL sleeps on. So Vulkan gets connections of its own.
+ * end in that reader's queue while SDL sleeps on. So Vulkan gets a connection of its own; one for all
+ * windows, because no further one can be made when a window opens later (confine.h).
  */
-static bool init_x11(struct surface *surface, struct vk *vk, xcb_window_t window)
+static bool init_x11(struct surface *surface, struct vk *vk, xcb_connection_t **x11,
+		     xcb_window_t window)
 {
 	static const char *const extensions[] = {VK_KHR_SURFACE_EXTENSION_NAME,
 						 VK_KHR_XCB_SURFACE_EXTENSION_NAME};
-	surface->x11 = xcb_connect(NULL, NULL);
-	if (xcb_connection_has_error(surface->x11) != 0) {
+	if (*x11 == NULL) {
+		*x11 = xcb_connect(NULL, NULL);
+	}
+	if (xcb_connection_has_error(*x11) != 0) {
 		log_error("no second connection to the X server");
 		return false;
 	}
@@ -27,18 +31,19 @@ static bool init_x11(struct surface *surface, struct vk *vk, xcb_window_t window
 		vk->instance, "vkCreateXcbSurfaceKHR");
 	const VkXcbSurfaceCreateInfoKHR info = {
 		.sType = VK_STRUCTURE_TYPE_XCB_SURFACE_CREATE_INFO_KHR,
-		.connection = surface->x11,
+		.connection = *x11,
 		.window = window};
 	return vk_ok(create(vk->instance, &info, NULL, &surface->handle), "vkCreateXcbSurfaceKHR");
 }
 
-bool surface_init(struct surface *surface, struct vk *vk, SDL_Window *window)
+bool surface_init(struct surface *surface, struct vk *vk, xcb_connection_t **x11,
+		  SDL_Window *window)
 {
 	*surface = (struct surface){0};
 	Sint64 id = SDL_GetNumberProperty(SDL_GetWindowProperties(window),
 					  SDL_PROP_WINDOW_X11_WINDOW_NUMBER, 0);
 	if (id != 0) {
-		return init_x11(surface, vk, (xcb_window_t)id);
+		return init_x11(surface, vk, x11, (xcb_window_t)id);
 	}
 	Uint32 count = 0;
 	const char *const *extensions = SDL_Vulkan_GetInstanceExtensions(&count);
@@ -56,9 +61,6 @@ void surface_finish(struct surface *surface, struct vk *vk)
 {
 	if (surface->handle != VK_NULL_HANDLE) {
 		vkDestroySurfaceKHR(vk->instance, surface->handle, NULL);
-	}
-	if (surface->x11 != NULL) {
-		xcb_disconnect(surface->x11);
 	}
 	*surface = (struct surface){0};
 }

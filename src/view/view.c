@@ -181,6 +181,10 @@ static void on_gone(struct view *view, const struct view_event *event)
 void view_on_event(struct view *view, struct view_event *event)
 {
 	struct presenter *presenter = view->shared.presenter;
+	if (event->connected && view_confine_connected(&view->sandbox) < 0) {
+		fail(view);
+		return;
+	}
 	if (event->restarts > 0) {
 		view_restart_figures(view);
 	}

@@ -2,6 +2,7 @@
 #ifndef HESPER_VIEW_VIEW_H
 #define HESPER_VIEW_VIEW_H
 
+#include "view/confine.h"
 #include "view/console.h"
 #include "view/options.h"
 #include "view/stats.h"
@@ -10,6 +11,8 @@
 /* hesper-view: takes the newest pictures, shows them, answers that they were read, counts. */
 struct view {
 	struct view_options options;
+	struct sandbox sandbox;
+	struct errands errands; /* writes files */
 	struct vk vk;
 	struct source_cache sources;
 	struct console_shared shared;

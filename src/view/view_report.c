@@ -1,8 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "util/clock.h"
 #include "util/counters.h"
 #include "util/log.h"
@@ -21,25 +17,6 @@ static struct console *first(struct view *view)
 	return &view->consoles[0];
 }
 
-/* The name that was given, for the first one; for others with their number before ".png". */
-static char *capture_path(const struct view *view, const struct console *console, bool is_first)
-{
-	const char *given = view->options.screenshot;
-	const char *end = strrchr(given, '.');
-	const char *slash = strrchr(given, '/');
-	char *path = NULL;
-	if (is_first) {
-		return strdup(given);
-	}
-	if (end == NULL || (slash != NULL && end < slash)) {
-		end = given + strlen(given);
-	}
-	if (asprintf(&path, "%.*s-%u%s", (int)(end - given), given, console->id, end) < 0) {
-		return NULL;
-	}
-	return path;
-}
-
 void view_capture(struct view *view)
 {
 	struct console *main_console = first(view);
@@ -53,9 +30,9 @@ void view_capture(struct view *view)
 		const struct picture *picture =
 			screen != NULL ? screen->ops->picture(screen) : NULL;
 		if (picture != NULL) {
-			char *path = capture_path(view, console, console == main_console);
-			view->failed |= path == NULL || !capture_write(&view->vk, picture, path);
-			free(path);
+			/* The name that was given, for the first one; for others with a number. */
+			uint32_t number = console == main_console ? ERRANDS_NO_NUMBER : console->id;
+			view->failed |= !capture_write(&view->vk, picture, &view->errands, number);
 		} else if (console == main_console) {
 			log_warn("no screenshot: nothing was shown");
 		}
@@ -125,6 +102,6 @@ void view_finish_report(struct view *view)
 	}
 	if (view->options.summary != NULL) {
 		struct summary summary = summarize(view);
-		view->failed |= !summary_write(&summary, view->options.summary);
+		view->failed |= !summary_write(&summary, &view->errands);
 	}
 }

@@ -114,7 +114,8 @@ struct window *window_create(struct windows *windows)
 	if (window->sdl == NULL) {
 		log_error("no window: %s", SDL_GetError());
 	}
-	if (window->sdl == NULL || !surface_init(&window->surface, windows->vk, window->sdl)) {
+	if (window->sdl == NULL ||
+	    !surface_init(&window->surface, windows->vk, &windows->x11, window->sdl)) {
 		window_destroy(window);
 		return NULL;
 	}

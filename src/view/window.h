@@ -23,6 +23,7 @@ struct windows {
 	struct list list;
 	struct window *spare; /* hidden; by it the Vulkan device was chosen. Opened first */
 	struct view_input *input;
+	xcb_connection_t *x11; /* Vulkan's; NULL: not on X11 */
 	struct { /* a hot-key, done when input has finished with its event */
 		bool asked;
 		unsigned console;

@@ -172,6 +172,9 @@ static void destroy(struct presenter *presenter)
 	if (windows->spare != NULL) {
 		window_destroy(windows->spare);
 	}
+	if (windows->x11 != NULL) {
+		xcb_disconnect(windows->x11);
+	}
 	SDL_Quit();
 	pthread_mutex_destroy(&windows->wake_lock);
 	free(windows);
