@@ -258,6 +258,8 @@ static void start_viewer(struct demo *demo)
 	argv[count++] = "3";
 	argv[count++] = "--title";
 	argv[count++] = title;
+	argv[count++] = "--sandbox";
+	argv[count++] = demo_sandbox_names[demo->options.sandbox];
 	argv[count++] = "--log";
 	argv[count++] = demo_log_names[demo->options.log];
 	if (demo->options.headless) {
@@ -366,6 +368,7 @@ static bool prepare(struct demo *demo)
 		.size = demo->options.size,
 		.refresh = demo->options.refresh,
 		.memory = demo_memory_names[demo->options.memory],
+		.sandbox = demo_sandbox_names[demo->options.sandbox],
 		.log_level = demo_log_names[demo->options.log],
 		.log_dir = demo->logs,
 		.runtime_dir = demo->options.runtime_dir,

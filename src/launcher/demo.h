@@ -21,6 +21,7 @@ struct demo_options {
 	uint32_t wsi; /* index into "direct|display" */
 	bool keep_running;
 	uint32_t guest_memory_mib;
+	uint32_t sandbox; /* index into "off|on|strict" */
 	const char *qemu;
 	const char *runtime_dir;
 	uint32_t log; /* enum log_level */
@@ -28,6 +29,7 @@ struct demo_options {
 
 extern const char *const demo_memory_names[];
 extern const char *const demo_wsi_names[];
+extern const char *const demo_sandbox_names[];
 extern const char *const demo_log_names[];
 
 /* 0 to go on, -ECANCELED to exit 0, or -EINVAL after words on stderr. */

@@ -10,11 +10,13 @@
 
 #define MEMORY_CHOICES "auto|dma-buf|host-memory"
 #define WSI_CHOICES "direct|display"
+#define SANDBOX_CHOICES "off|on|strict"
 #define LOG_CHOICES "error|warn|info|debug"
 #define DEFAULT_FRAMES 600
 
 const char *const demo_memory_names[] = {"auto", "dma-buf", "host-memory"};
 const char *const demo_wsi_names[] = {"direct", "display"};
+const char *const demo_sandbox_names[] = {"off", "on", "strict"};
 const char *const demo_log_names[] = {"error", "warn", "info", "debug"};
 
 static const char *const notes[] = {
@@ -67,6 +69,7 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 		.size = {1280, 800},
 		.refresh = 60,
 		.guest_memory_mib = 2048,
+		.sandbox = 1,
 		.log = LOG_WARN,
 	};
 	const struct option_spec specs[] = {
@@ -98,6 +101,11 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 		 0},
 		{"guest-memory", 0, OPTION_UINT, &options->guest_memory_mib, "MIB",
 		 "Memory of the virtual machine", 512, 65536},
+		{"sandbox", 0, OPTION_CHOICE, &options->sandbox, SANDBOX_CHOICES,
+		 "What the device, the renderers and the viewer give up; strict: all of it, or "
+		 "they do "
+		 "not start",
+		 0, 0},
 		{"qemu", 0, OPTION_STRING, &options->qemu, "PROGRAM",
 		 "The QEMU to use; else $HESPER_QEMU, else qemu-system-x86_64", 0, 0},
 		{"runtime-dir", 0, OPTION_STRING, &options->runtime_dir, "DIR",

@@ -156,6 +156,59 @@ static void examine_renderer(struct doctor *doctor)
 	advise(finding, "install it (Debian: virgl-server)");
 }
 
+static const char *sandbox_hint(const char *stage)
+{
+	if (strcmp(stage, "namespaces") == 0 || strcmp(stage, "empty root") == 0) {
+		return "let users make user namespaces (sysctl kernel.unprivileged_userns_clone=1, "
+		       "kernel.apparmor_restrict_unprivileged_userns=0, or the container's option)";
+	}
+	if (strcmp(stage, "Landlock") == 0) {
+		return "use Linux 5.13 or newer with landlock among its security modules (lsm=)";
+	}
+	return "let the container make the system call that failed";
+}
+
+/* hesperd --check-sandbox tries each stage in a child. */
+static void examine_sandbox(struct doctor *doctor)
+{
+	const char *const argv[] = {doctor->paths.hesperd, "--check-sandbox", NULL};
+	struct capture capture;
+	if (doctor->paths.hesperd[0] == '\0') {
+		return;
+	}
+	capture_run(&capture, argv, ASK_MS);
+	json_t *stages = json_loads(capture.out, 0, NULL);
+	struct finding *finding = add(doctor, "sandbox", HEALTH_OK);
+	size_t index;
+	json_t *stage;
+	if (!json_is_array(stages)) {
+		finding->health = HEALTH_BROKEN;
+		say(finding, "it could not be tried: %s", capture_last_words(&capture));
+		advise(finding, "see what hesperd --check-sandbox says");
+	}
+	json_array_foreach(stages, index, stage)
+	{
+		const char *name = json_string_value(json_object_get(stage, "stage"));
+		if (json_is_true(json_object_get(stage, "works")) || name == NULL) {
+			continue;
+		}
+		/* The first that is missing is told; --check-sandbox has all. */
+		finding->health = HEALTH_WARNING;
+		say(finding, "no %s (%s: %s): %s", name,
+		    json_string_value(json_object_get(stage, "step")),
+		    json_string_value(json_object_get(stage, "error")),
+		    json_string_value(json_object_get(stage, "loss")));
+		advise(finding, "%s", sandbox_hint(name));
+		break;
+	}
+	if (finding->health == HEALTH_OK) {
+		say(finding, "every stage works: privileges, namespaces, empty root, Landlock, "
+			     "system calls");
+	}
+	json_decref(stages);
+	capture_finish(&capture);
+}
+
 static void examine_guest(struct doctor *doctor)
 {
 	const char *const argv[] = {doctor->paths.guest_build, "--print", NULL};
@@ -198,6 +251,7 @@ void doctor_examine(struct doctor *doctor)
 	examine_qemu(doctor);
 	examine_accel(doctor);
 	examine_renderer(doctor);
+	examine_sandbox(doctor);
 	examine_guest(doctor);
 	examine_display(doctor);
 }

@@ -158,6 +158,8 @@ static void start_hesperd(struct stages *stages)
 		refresh,
 		"--memory",
 		options->memory,
+		"--sandbox",
+		options->sandbox,
 		"--stats",
 		stages->stats_path,
 		"--ready-fd",

@@ -31,6 +31,7 @@ struct stages_options {
 	struct option_size size; /* of a monitor for which outputs has none */
 	uint32_t refresh; /* Hz */
 	const char *memory; /* "auto", "dma-buf" or "host-memory" */
+	const char *sandbox; /* "off", "on" or "strict" */
 	const char *log_level; /* of hesperd */
 	const char *log_dir; /* exists */
 	const char *runtime_dir; /* for sockets; exists, and is not removed; NULL: a private one */

@@ -18,8 +18,11 @@ struct view_choice {
 	const char *socket;
 	const char *title;
 	const char *screenshot;
+	uint32_t sandbox; /* index into sandbox_names */
 	bool headless;
 };
+
+static const char *const sandbox_names[] = {"off", "on", "strict"};
 
 /* The display sockets of machines that run: one whose hesperd is gone does not connect. */
 static unsigned find_sockets(char path[PATH_MAX])
@@ -87,13 +90,15 @@ static bool check(struct view_choice *choice, const struct paths *paths, char fo
 
 static int become_viewer(const struct view_choice *choice, const struct paths *paths)
 {
-	char *argv[12];
+	char *argv[14];
 	size_t count = 0;
 	argv[count++] = (char *)paths->view;
 	argv[count++] = (char *)"--socket";
 	argv[count++] = (char *)choice->socket;
 	argv[count++] = (char *)"--title";
 	argv[count++] = (char *)choice->title;
+	argv[count++] = (char *)"--sandbox";
+	argv[count++] = (char *)sandbox_names[choice->sandbox];
 	if (choice->headless) {
 		argv[count++] = (char *)"--headless";
 	}
@@ -111,12 +116,14 @@ static int become_viewer(const struct view_choice *choice, const struct paths *p
 
 int view_main(int argc, char **argv)
 {
-	struct view_choice choice = {.title = "hesper"};
+	struct view_choice choice = {.title = "hesper", .sandbox = 1};
 	const struct option_spec specs[] = {
 		{"socket", 's', OPTION_STRING, &choice.socket, "PATH",
 		 "Display socket of the machine; else that of the only one that runs", 0, 0},
 		{"title", 0, OPTION_STRING, &choice.title, "TEXT", "First words of the title", 0,
 		 0},
+		{"sandbox", 0, OPTION_CHOICE, &choice.sandbox, "off|on|strict",
+		 "Give up what is not needed to show pictures; strict: or do not start", 0, 0},
 		{"headless", 0, OPTION_FLAG, &choice.headless, NULL, "Open no window", 0, 0},
 		{"screenshot", 0, OPTION_STRING, &choice.screenshot, "FILE.png",
 		 "Write what the machine shows now, and exit", 0, 0},

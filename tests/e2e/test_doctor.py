@@ -9,7 +9,7 @@ import sys
 
 from launched import check
 
-SUBJECTS = {"Vulkan device", "memory path", "QEMU", "accelerator", "renderer", "guest image",
+SUBJECTS = {"Vulkan device", "memory path", "QEMU", "accelerator", "renderer", "sandbox", "guest image",
             "display"}
 
 
