@@ -112,15 +112,18 @@ static _Noreturn void try_all(struct sandbox *sandbox, int report)
 		error = try_pid_namespace(&step);
 	}
 	note(sandbox, SANDBOX_NAMESPACES, error, step);
-	note(sandbox, SANDBOX_EMPTY_ROOT, sandbox_empty_root(&step), step);
-	note(sandbox, SANDBOX_PRIVILEGES, sandbox_drop_privileges(0, &step), step);
+	error = sandbox_empty_root(&step);
+	note(sandbox, SANDBOX_EMPTY_ROOT, error, step);
+	error = sandbox_drop_privileges(0, &step);
+	note(sandbox, SANDBOX_PRIVILEGES, error, step);
 	struct sandbox_files *files = NULL;
 	error = sandbox_files_create(&files, &step);
 	if (error == 0) {
 		error = sandbox_files_enter(files, &step);
 	}
 	note(sandbox, SANDBOX_LANDLOCK, error, step);
-	note(sandbox, SANDBOX_SYSTEM_CALLS, sandbox_filter_try(&step), step);
+	error = sandbox_filter_try(&step);
+	note(sandbox, SANDBOX_SYSTEM_CALLS, error, step);
 	ssize_t wrote = write(report, sandbox->abilities, sizeof(sandbox->abilities));
 	_exit(wrote == sizeof(sandbox->abilities) ? 0 : 1);
 }
