@@ -821,7 +821,8 @@ static void open_device(const struct op *header)
 	}
 	struct vhost_options vhost;
 	gpu_vhost_options(fx.gpu, &vhost);
-	half_open(&fx.half, &vhost);
+	half_begin(&fx.half, vhost.queue_count);
+	FUZZ_CHECK(vhost_create(&vhost, -1, fuzz_loop(), &fx.half.vhost) == 0, "no session");
 	gpu_attach(fx.gpu, fx.half.vhost);
 	start(vhost.features & ~((header->misc & 2) != 0 ? VIRTIO_RING_F_INDIRECT_DESC : 0) &
 	      ~((header->misc & 4) != 0 ? VIRTIO_RING_F_EVENT_IDX : 0));
@@ -861,7 +862,8 @@ static void close_device(const struct op *header)
 		half_disconnect(&fx.half, 0);
 	}
 	gpu_detach(fx.gpu);
-	half_close(&fx.half, session_closed, NULL);
+	half_end(&fx.half);
+	vhost_destroy(fx.half.vhost, session_closed, NULL);
 	fuzz_until(&fx.closed);
 }
 

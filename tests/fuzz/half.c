@@ -74,6 +74,7 @@ int front_create(struct vhost *vhost, int fd, struct front **out, pthread_t *thr
 	FUZZ_CHECK(mailbox_init(&front->inbox, fuzz_loop()) == 0, "no inbox");
 	*thread = pthread_self();
 	*out = front;
+	half_now->vhost = vhost;
 	return 0;
 }
 
@@ -159,7 +160,7 @@ void half_init(void)
 	shared.memory = map_ram();
 }
 
-void half_open(struct half *half, const struct vhost_options *options)
+void half_begin(struct half *half, unsigned queue_count)
 {
 	memset(half, 0, sizeof(*half));
 	memset(shared.low, 0, HALF_LOW);
@@ -169,18 +170,15 @@ void half_open(struct half *half, const struct vhost_options *options)
 	half->memory = guest_memory_ref(shared.memory);
 	memcpy(half->ram_fds, shared.fds, sizeof(half->ram_fds));
 	half->call = shared.call;
-	half->queue_count = options->queue_count;
-	memcpy(half->config, options->config, sizeof(half->config));
+	half->queue_count = queue_count;
 	list_init(&half->requests);
 	half_now = half;
-	FUZZ_CHECK(vhost_create(options, -1, fuzz_loop(), &half->vhost) == 0, "no session");
 }
 
-void half_close(struct half *half, void (*done)(void *data), void *data)
+void half_end(struct half *half)
 {
 	while (half_answer_window(half, -ECANCELED)) {
 	}
-	vhost_destroy(half->vhost, done, data);
 	guest_memory_unref(half->memory);
 }
 

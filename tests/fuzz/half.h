@@ -64,10 +64,10 @@ struct half {
 /* Once: RAM, which all runs share. */
 void half_init(void);
 
-/* A session with this device on fuzz_loop(). */
-void half_open(struct half *half, const struct vhost_options *options);
-/* The guest has gone, and so has the machine. done: as vhost_destroy. */
-void half_close(struct half *half, void (*done)(void *data), void *data);
+/* Before the device makes its session (vhost_create), on fuzz_loop(). */
+void half_begin(struct half *half, unsigned queue_count);
+/* Right before it destroys it. */
+void half_end(struct half *half);
 
 /* The driver starts, with fresh rings; features as it acknowledges them. */
 void half_start(struct half *half, uint64_t features);

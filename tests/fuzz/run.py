@@ -72,10 +72,10 @@ def search(options, scratch):
         f"-max_total_time={options.seconds}",
         f"-max_len={MAX_BYTES.get(options.target, 4096)}",
         f"-artifact_prefix={crashes}/{options.target}-",
-        "-timeout=25", "-rss_limit_mb=3072", "-print_final_stats=1", "-use_value_profile=0",
+        "-close_fd_mask=3", "-timeout=25", "-rss_limit_mb=3072", "-print_final_stats=1", "-use_value_profile=0",
         keep, known,
     ]
-    run = subprocess.run(command, env=environment(), stdin=subprocess.DEVNULL, check=False,
+    run = subprocess.run(command, env={**environment(), "FUZZ_LOG": "1"}, stdin=subprocess.DEVNULL, check=False,
                          capture_output=True, text=True, errors="replace")
     lines = run.stderr.splitlines()
     if run.returncode != 0:

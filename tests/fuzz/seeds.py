@@ -177,7 +177,244 @@ def rings_seeds():
     yield "memory", start + two + ring("memory", 1) + ring("available") + use
 
 
-SEEDS = {"gpu": gpu_seeds, "vhost": vhost_seeds, "rings": rings_seeds}
+# --- server: fuzz_server.c -------------------------------------------------------------------
+
+SERVER = {name: number for number, name in enumerate(
+    "call call_wrong raw connect close_peer listen answer answer_wrong listener_raw listener_call "
+    "close_listener read scanout update disable cursor pointer size state timer".split())}
+# The first of two, one for each console.
+METHODS = {name: 2 * number for number, name in enumerate(
+    "key_press key_release press release position motion touch monitor hesper_motion scroll "
+    "ui_info register get get_all set introspect".split())}
+METHODS.update({"vm_get": 32, "vm_get_all": 33, "objects": 34, "ping": 35})
+
+
+def words(*numbers):
+    return b"".join(struct.pack("<H", number) for number in numbers)
+
+
+def server(kind, which=0, what=0, head=0, values=b""):
+    return bytes([SERVER[kind], which, what, head]) + values.ljust(36, b"\0")[:36]
+
+
+def call(name, *numbers):
+    return server("call", what=METHODS[name], values=words(*numbers))
+
+
+def server_seeds():
+    start = server("call")
+    ready = server("read") * 3
+    size = server("size", values=bytes([100, 100]))
+    picture = server("scanout", values=bytes([31, 31, 0, 0]))
+    update = server("update", values=bytes([0, 0, 32, 32]))
+    listen = ready + server("listen") + ready + server("answer")
+    for name in METHODS:
+        yield name, start + ready + size + call(name, 1, 1, 5, 5) + ready
+    yield "keys", start + ready + call("key_press", 30) + call("key_press", 30) + call(
+        "key_release", 30) + call("press", 3) + call("press", 0)
+    yield "touch", start + ready + size + server("call", what=METHODS["touch"], values=words(
+        0, 2, 160, 160)) + call("touch", 1, 2, 0xff00, 0xff01) + call("touch", 2, 2)
+    yield "two-viewers", (start + ready + server("connect", 1) + ready + call("key_press", 30) +
+                          server("call", 1, values=words(30)) + server("close_peer") + ready)
+    yield "frames", start + listen + picture + update + server("answer") * 3 + update + server(
+        "answer")
+    yield "frames-dma-buf", (start + listen + server("scanout", what=0x40, values=bytes(
+        [31, 31, 0, 0])) + update + server("answer") * 3 + server(
+            "scanout", what=0x40, values=bytes([31, 31, 9, 0])) + update + server("answer") * 2)
+    yield "frames-refused", start + listen + picture + update + server("answer", what=1) * 4
+    yield "frames-bytes", (start + ready + server("listen") + ready + server("answer", what=6) +
+                           picture + update + server("answer") + update)
+    yield "late", start + listen + picture + update * 3 + server("timer") + update + server(
+        "answer") * 3
+    yield "deaf", start + listen + server("read", what=3) + picture + (
+        update + server("pointer", what=1) + call("get_all", 0)) * 20
+    yield "cursor", start + listen + server("cursor", values=bytes([64, 64, 1, 0, 1])) + server(
+        "pointer", what=1, values=bytes([5])) + server("answer") * 3 + server("cursor", what=1)
+    yield "gone", start + listen + picture + update + server("close_listener") + update
+    yield "end-in-the-middle", server("call", head=1) + listen + picture + update * 2
+    yield "strange-listener", start + ready + b"".join(
+        server("listen", what=0x80, values=bytes([0, kind])) for kind in range(5))
+    yield "wrong", start + ready + b"".join(
+        server("call_wrong", what=METHODS["register"], head=head) for head in range(40))
+    yield "states", start + listen + b"".join(
+        server("state", what=what, values=bytes([what & 1])) for what in range(6))
+
+
+# --- client: fuzz_client.c -------------------------------------------------------------------
+
+CLIENT = {name: number for number, name in enumerate(
+    "answer answer_odd signal raw server_call picture picture_odd listener_answer listener_raw "
+    "close_listener close listen ignore input monitor done deaf timer qmp".split())}
+PICTURES = {name: number for number, name in enumerate(
+    "map update_map dmabuf update_dmabuf dmabuf2 bytes update_bytes disable mouse cursor".split())}
+
+
+def client(kind, which=0, what=0, how=0, values=b""):
+    return bytes([CLIENT[kind], which, what, how]) + values.ljust(44, b"\0")[:44]
+
+
+def picture(name, width=32, height=32, stride=0, offset=0, x=0, y=0, fmt=0, change=15, odd=0, how=0):
+    return client("picture", what=PICTURES[name], how=how, values=bytes(
+        [width - 1, height - 1, stride, offset, x, y, fmt, change, odd]))
+
+
+def client_seeds():
+    start = client("answer", how=1)
+    two = client("answer", how=3)
+    wait = client("deaf") * 3
+    known = wait + client("answer", what=1) + wait + client("answer") * 5 + wait
+    shown = start + known + client("answer") + wait
+    yield "consoles", two + wait + client("answer", what=3) + wait + client("answer") * 15
+    yield "map", shown + picture("map") + picture("update_map") + client("done") + picture("map")
+    yield "map-offset", shown + picture("map", offset=16, stride=64) + picture("update_map", x=3)
+    yield "map-short", shown + b"".join(picture("map", change=i, odd=23) for i in range(6))
+    yield "dmabuf", shown + picture("dmabuf") + picture("update_dmabuf") + client("done")
+    yield "dmabuf2", shown + picture("dmabuf2", x=2, y=2, offset=4) + picture("update_dmabuf")
+    yield "bytes", shown + picture("bytes") + picture("update_bytes", 8, 8, x=3) + client("done") * 2
+    yield "bytes-16", shown + picture("bytes", stride=255, how=1) + picture("bytes", how=3)
+    yield "disable", shown + picture("map") + picture("disable") + picture("update_map")
+    yield "cursor", shown + picture("cursor") + picture("mouse", change=1)
+    yield "signals", shown + b"".join(client("signal", what=i, values=bytes([1, 5, 0, 7, 0, 1]))
+                                      for i in range(6))
+    yield "input", shown + b"".join(client("input", what=i, values=words(30, 1, 5, 5))
+                                    for i in range(7)) + client("monitor", values=b"\1" * 20)
+    yield "stock", (start + wait + client("answer", what=1) + wait + client("answer") * 4 +
+                    client("answer", how=0x80) + wait + client("answer") + wait + client(
+                        "input", what=4, values=words(0, 0, 1000, 0)))
+    yield "too-early", start + wait + client("answer", how=0x80) + client("timer") + known
+    yield "refused", start + known + client("answer", what=3, how=0x80)
+    yield "gone", shown + picture("map") + picture("update_map") + client("close") + client("done")
+    yield "ignored", shown + picture("map") + picture("update_map") + client("ignore") + client(
+        "done") + client("listen") + wait + client("answer") + wait + picture("map")
+    yield "qmp", client("answer", what=1, how=1) + b"".join(
+        client("qmp", what=i) for i in (0, 1, 4, 2, 3)) + wait
+    yield "qmp-no", client("answer", what=1, how=1) + client("qmp") + client("qmp", what=5)
+
+
+# --- input: fuzz_input.c ---------------------------------------------------------------------
+
+INPUT = {name: number for number, name in enumerate(
+    "post post_odd status kick key button move_to move_by scroll touch release_all flood pause "
+    "reset select".split())}
+
+
+def event(kind, a=0, b=0, c=0, d=0):
+    return struct.pack("<BBHII", INPUT[kind], a, b, c & 0xffffffff, d & 0xffffffff)
+
+
+def input_seeds():
+    keyboard, tablet, mouse, touch = (event("post", kind) for kind in range(4))
+    yield "keys", (keyboard + event("post", 63) + event("key", 1, 30) + event("key", 0, 30) +
+                   event("status", b=1, c=1) + event("status", b=1))
+    yield "late-buffers", keyboard + event("key", 1, 30) + event("key", 1, 31) + event("post", 3) + \
+        event("post", 1) + event("post", 9)
+    yield "pointer", tablet + event("post", 63) + event("move_to", c=5, d=6) + event(
+        "button", 3) + event("scroll", 1, c=120, d=-60) + event("button", 2)
+    yield "mouse", mouse + event("post", 63) + event("move_by", c=5, d=-6) + event(
+        "scroll", 0, c=0, d=240) + event("button", 1) + event("release_all")
+    yield "fingers", touch + event("post", 63) + b"".join(
+        event("touch", 0, slot, slot, 7) + event("touch", 1, slot, 9, 9)
+        for slot in range(10)) + event("post", 63) + event("touch", 2, 3) + event("release_all")
+    yield "flood", keyboard + event("flood", 200, c=3) + event("post", 63) * 4
+    yield "flood-touch", touch + event("flood", 200, c=3) + event("post", 63) * 4
+    yield "pause", keyboard + event("post", 5) + event("key", 1, 30) + event("pause") + event(
+        "post", 20)
+    yield "reset", keyboard + event("post", 5) + event("key", 1, 30) + event("reset") + event(
+        "post", 20) + event("key", 1, 30)
+    yield "odd-buffers", keyboard + event("post_odd", 3, 4) + event("post_odd", 0, 16) + event(
+        "key", 1, 30) + event("status", 4) + event("status", 6)
+    yield "select", keyboard + b"".join(event("select", b=what, d=2) for what in (
+        1, 3, 0x10, 0x0111, 0x0211, 0x0311, 0x1111, 0x12, 0x2f12))
+
+
+# --- render: fuzz_render.c -------------------------------------------------------------------
+
+RENDER = {name: number for number, name in enumerate(
+    "create destroy blob import unref attach detach submit reset ready done fence lost raw read "
+    "deaf die timer spawn_fails".split())}
+
+
+def render(kind, which=0, what=0, how=0, a=0, b=0, c=0):
+    return struct.pack("<BBBBIQQ", RENDER[kind], which, what, how, a, b, c)
+
+
+def render_seeds():
+    start = render("create")
+    made = render("ready") + render("create", a=5) + render("done")
+    blob = render("blob", what=1, how=1, b=3)
+    memory = render("done", what=1, b=3)
+    yield "context", start + made + render("destroy")
+    yield "blob", start + made + blob + memory + render("attach", what=1) + render(
+        "detach", what=1) + render("unref", what=1)
+    yield "blob-refused", start + made + blob + render("done", how=0x40)
+    yield "blob-short", start + made + blob + render("done", what=1, how=2, b=3)
+    yield "blob-shrinks", start + made + blob + render("done", what=1, how=1, b=3)
+    yield "submit", start + made + render("submit", how=1, a=8) + render("fence") + render(
+        "submit", how=0x81, a=90000) + render("fence")
+    yield "fence-too-many", start + made + render("fence")
+    yield "two", (start + made + render("ready", 1) + render("create", 1) + render("done", 0) +
+                  render("done", 1) + blob + memory + render("attach", 1, 1) + render("unref",
+                                                                                     what=1))
+    yield "import", start + made + render("import", what=2) + render("attach", what=2) + render(
+        "detach", what=2)
+    yield "deaf", start + made + render("deaf", how=1) + render("submit", how=0x81, a=30000) * 30
+    yield "watchdog", render("create", how=1) + made + blob + render("timer") * 10
+    yield "lost", start + made + blob + render("lost", what=65) + render("destroy")
+    yield "dies", start + made + blob + render("submit", how=1) + render("die") + render("destroy")
+    yield "spare-dies", start + render("ready") + render("die") + render("ready") + render("die")
+    yield "no-spare", start + render("spawn_fails", how=1) + render("die") + render("create")
+    yield "reset", start + made + blob + render("submit", how=1) + render("reset") + made
+
+
+# --- the others ------------------------------------------------------------------------------
+
+def wire_seeds():
+    for kind in range(1, 12):
+        yield f"datagram-{kind}", bytes([0, 0x10 | (0x80 if kind > 7 else 0), 64, 0, kind])
+        yield f"datagram-fd-{kind}", bytes([0, 0x11 | (0x80 if kind > 7 else 0), 64, 0, kind])
+        yield f"message-{kind}", bytes([1, kind - 1, 0, 0, 0]) + bytes(range(80))
+    yield "pages", bytes([2, 0, 1, 2, 2, 1, 1, 0, 3, 1, 0, 0])
+    yield "pages-two-files", bytes([2, 0, 2, 3, 3, 0, 1, 0, 4, 1, 1, 8, 1, 0, 0])
+    yield "pages-beyond", bytes([2, 0, 1, 1, 1, 15, 2, 0])
+
+
+def config_seeds():
+    for name, text in {
+            "number": "3", "list": "1920x1080@59.94,side:1280x1024@75/376x301mm,x:off",
+            "names": "a:off,b:640x480", "wrong": "1x1,:,@,/"}.items():
+        yield "outputs-" + name, b"\0\0" + text.encode()
+    yield "hesperd", (b"\1\0--fd=3\n--outputs=2\n--render=none\n--window-size=64\n"
+                      b"--watchdog=2.5\n--log=debug\n--sandbox=strict\n--name=a\n--max-outputs=4")
+    yield "view", (b"\1\1--socket=s\n--size=640x480\n--refresh=59.94\n--scale=fit\n"
+                   b"--console=1\n--headless\n--screenshot=a.png\n--pointer=auto\n--device=0")
+    yield "view-qmp", b"\1\1--qmp=q\n--cursor=draw\n--filter=nearest\n--frames=9"
+    yield "qmp", (b'\2\50{"QMP": {}}\r\n{"return": {}}\n{"event": "STOP"}\n'
+                  b'{"error": {"desc": "no"}}\n')
+    yield "control", (b'\2\7hello {"kernel": 1}\napp = {"frames": 3}\n7 > some words\n7 = 255\n'
+                      b"7 ? not found\n8 = 256\n")
+    yield "qemu-log", (b"\2\377qemu-system-x86_64: Failed preparing vhost-user memory table msg\n"
+                       b"q: vhost_set_mem_table failed: No buffer space available (105)\n")
+    yield "version", b"\3QEMU emulator version 11.1.3 (Debian 1:11.1.3)\n"
+    yield "report", (
+        b'\4{"memory_path":"dma-buf","host_device":"d","virglrenderer":"1","frames_dropped":1,'
+        b'"blob_path_cpu_copied_bytes":0,"scanout_blob_commands":3,"contexts":1}\n'
+        b'{"width":1,"height":1,"format":"f","frames_presented":3,"frames_dropped":0,'
+        b'"seconds":1.5,"fps":60,"frame_ms":{},"cpu_copied_bytes":0}\n{"frames":3}\n'
+        b'{"mesa":"26"}')
+
+
+def edid_seeds():
+    for width, height, rate in ((640, 480, 60000), (1920, 1080, 59940), (3840, 2160, 143856),
+                                (8192, 8192, 30000), (64, 64, 1000), (64, 64, 1000000),
+                                (8192, 64, 240000)):
+        for width_mm, height_mm in ((0, 0), (527, 296), (4095, 1), (4095, 4095)):
+            yield f"{width}x{height}-{rate}-{width_mm}", struct.pack(
+                "<6I", width, height, width_mm, height_mm, rate, 7) + b"NAME OF IT"
+
+
+SEEDS = {"gpu": gpu_seeds, "vhost": vhost_seeds, "rings": rings_seeds, "server": server_seeds,
+         "client": client_seeds, "input": input_seeds, "render": render_seeds, "wire": wire_seeds,
+         "config": config_seeds, "edid": edid_seeds}
 
 
 def main():
