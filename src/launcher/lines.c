@@ -35,7 +35,8 @@ void lines_feed(struct lines *lines, const char *bytes, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		if (bytes[i] == '\n' || bytes[i] == '\r') {
 			lines_end(lines);
-		} else if (lines->used < LINES_MAX) {
+		} else if (bytes[i] != '\0' && lines->used < LINES_MAX) {
+			/* A NUL would be an end that the line does not have. */
 			lines->text[lines->used++] = bytes[i];
 		}
 	}
