@@ -5,10 +5,13 @@
 
 RELEASE = build/release
 ASAN = build/asan
+FUZZ = build/fuzz
 WERROR ?= false
 SUITE ?=
 DEMO ?= cube
 ARGS ?=
+TARGET ?=
+SECONDS ?= 60
 
 all: setup
 	@tools/build $(RELEASE) -Dwerror=$(WERROR)
@@ -21,6 +24,8 @@ help:
 	@echo 'make check            every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check SUITE=NAME one suite: unit wire layer golden fault e2e desktop hostile style'
 	@echo 'make check-asan       the same with AddressSanitizer and UBSan, in build/asan'
+	@echo 'make fuzz             60 seconds of each fuzz target; finds go to build/fuzz/corpus'
+	@echo 'make fuzz TARGET=gpu SECONDS=600'
 	@echo 'make install          into DESTDIR and the prefix that meson was given'
 	@echo 'make format           put every C file in the house style'
 	@echo 'make clean            remove build/'
@@ -33,12 +38,19 @@ setup:
 demo: all
 	@./dev hesper demo $(DEMO) $(ARGS)
 
-check: all
+check: all $(if $(filter-out hostile,$(SUITE)),,fuzz-build)
 	@./dev tools/check $(RELEASE) $(SUITE)
 
 check-asan: setup
 	@tools/build $(ASAN) -Dwerror=$(WERROR) -Db_sanitize=address,undefined -Db_lundef=false
 	@./dev tools/check $(ASAN) $(SUITE)
+
+fuzz-build: setup
+	@CC=clang tools/build $(FUZZ) -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
+		'-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all' -- fuzz
+
+fuzz: fuzz-build
+	@./dev tools/fuzz --seconds=$(SECONDS) $(TARGET)
 
 install: all
 	@./dev meson install -C $(RELEASE) --no-rebuild
@@ -49,4 +61,4 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all help setup demo check check-asan install format clean
+.PHONY: all help setup demo check check-asan fuzz fuzz-build install format clean

@@ -22,7 +22,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SKIPPED = 77
 
 # Bytes of an input at most. Longer ones are not better, only slower.
-MAX_BYTES = {"gpu": 6144}
+MAX_BYTES = {"gpu": 6144, "vhost": 4096, "rings": 3072, "server": 4000, "client": 3840, "input": 3072,
+             "render": 3840, "wire": 2048, "config": 2048, "edid": 64}
 
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:allocator_may_return_null=1:detect_stack_use_after_return=1",
@@ -70,9 +71,9 @@ def search(options, scratch):
     command = [
         options.program,
         f"-max_total_time={options.seconds}",
-        f"-max_len={MAX_BYTES.get(options.target, 4096)}",
+        f"-max_len={MAX_BYTES[options.target]}",
         f"-artifact_prefix={crashes}/{options.target}-",
-        "-close_fd_mask=3", "-timeout=25", "-rss_limit_mb=3072", "-print_final_stats=1", "-use_value_profile=0",
+        "-close_fd_mask=3", "-timeout=25", "-rss_limit_mb=3072", "-print_final_stats=1",
         keep, known,
     ]
     run = subprocess.run(command, env={**environment(), "FUZZ_LOG": "1"}, stdin=subprocess.DEVNULL, check=False,
