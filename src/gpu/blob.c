@@ -177,8 +177,11 @@ void blob_map(struct gpu_command *command)
 	resource->busy = true;
 	resource->map_offset = offset;
 	command_suspend(command);
-	vhost_window_map(gpu->vhost, offset, resource->size, resource->memory->fd, 0, true,
-			 blob_mapped, command);
+	int error = vhost_window_map(gpu->vhost, offset, resource->size, resource->memory->fd, 0,
+				     true, blob_mapped, command);
+	if (error < 0) {
+		blob_mapped(command, error);
+	}
 }
 
 /* Nobody waits for it: requests keep their order, so a later map at the same place is safe. */
@@ -193,7 +196,11 @@ void blob_release_mapping(struct gpu *gpu, struct gpu_resource *resource)
 {
 	resource->mapped = false;
 	counter_add(COUNTER_UNMAPS, 1);
-	vhost_window_unmap(gpu->vhost, resource->map_offset, resource->size, unmap_done, NULL);
+	int error = vhost_window_unmap(gpu->vhost, resource->map_offset, resource->size, unmap_done,
+				       NULL);
+	if (error < 0) {
+		unmap_done(NULL, error);
+	}
 }
 
 void blob_unmap(struct gpu_command *command)

@@ -118,13 +118,14 @@ void vhost_set_config(struct vhost *vhost, uint32_t offset, const void *bytes, u
  * sent before the device is started or after it stopped. What a pause interrupts is done after
  * it: no answer comes while the VM is paused (but one that was on its way). A reset answers all
  * requests before started is called.
+ * -ENOMEM from the call itself: the request is not made, and no answer comes.
  * offset and size: bytes in the window, page multiples. fd: borrowed for the call (duplicated).
  * Generation of mappings: all are gone after a reset (started with resumed = false).
  */
 typedef void (*vhost_window_done)(void *data, int status);
-void vhost_window_map(struct vhost *vhost, uint64_t offset, uint64_t size, int fd,
-		      uint64_t fd_offset, bool writable, vhost_window_done done, void *data);
-void vhost_window_unmap(struct vhost *vhost, uint64_t offset, uint64_t size, vhost_window_done done,
-			void *data);
+int vhost_window_map(struct vhost *vhost, uint64_t offset, uint64_t size, int fd,
+		     uint64_t fd_offset, bool writable, vhost_window_done done, void *data);
+int vhost_window_unmap(struct vhost *vhost, uint64_t offset, uint64_t size, vhost_window_done done,
+		       void *data);
 
 #endif

@@ -123,12 +123,11 @@ static int check(const struct vhost *vhost, uint64_t offset, uint64_t size, uint
 	return vhost->connected ? 0 : -ENOTCONN;
 }
 
-static void submit(struct vhost *vhost, struct window_request request, int fd)
+static int submit(struct vhost *vhost, struct window_request request, int fd)
 {
 	struct window_request *copy = malloc(sizeof(*copy));
 	if (copy == NULL) {
-		/* Nothing can be told without memory; a device that waits forever is worse. */
-		abort();
+		return -ENOMEM;
 	}
 	*copy = request;
 	copy->vhost = vhost;
@@ -143,10 +142,11 @@ static void submit(struct vhost *vhost, struct window_request request, int fd)
 	}
 	list_append(&vhost->requests, &copy->link);
 	send_next(vhost);
+	return 0;
 }
 
-void vhost_window_map(struct vhost *vhost, uint64_t offset, uint64_t size, int fd,
-		      uint64_t fd_offset, bool writable, vhost_window_done done, void *data)
+int vhost_window_map(struct vhost *vhost, uint64_t offset, uint64_t size, int fd,
+		     uint64_t fd_offset, bool writable, vhost_window_done done, void *data)
 {
 	const struct window_request request = {
 		.map = true,
@@ -157,11 +157,11 @@ void vhost_window_map(struct vhost *vhost, uint64_t offset, uint64_t size, int f
 		.done = done,
 		.data = data,
 	};
-	submit(vhost, request, fd);
+	return submit(vhost, request, fd);
 }
 
-void vhost_window_unmap(struct vhost *vhost, uint64_t offset, uint64_t size, vhost_window_done done,
-			void *data)
+int vhost_window_unmap(struct vhost *vhost, uint64_t offset, uint64_t size, vhost_window_done done,
+		       void *data)
 {
 	const struct window_request request = {
 		.offset = offset,
@@ -169,5 +169,5 @@ void vhost_window_unmap(struct vhost *vhost, uint64_t offset, uint64_t size, vho
 		.done = done,
 		.data = data,
 	};
-	submit(vhost, request, -1);
+	return submit(vhost, request, -1);
 }

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Rules of this repository that a machine can check.
 
-style.py format|includes|licence|self-test [ROOT]
+style.py format|includes|licence|ends|self-test [ROOT]
 Exit status 0 when every file keeps the rule; else one line a violation, PATH:LINE: TEXT.
 """
 
@@ -20,6 +20,32 @@ FOLDERS = ("util", "vhost", "frame", "render", "display", "gpu", "input", "sandb
 STAND_ALONE = ("layer", "guest")
 # A header that one folder keeps to itself and to the main program that picks its variants.
 PRIVATE = {"render/render_impl.h": ("render", "hesperd")}
+
+# Code that a guest's, a viewer's, a server's or a renderer's bytes come to: nothing there may end a
+# process on their word.
+GUARDED = ("include", "layer", "src/util", "src/vhost", "src/frame", "src/render", "src/display",
+           "src/gpu", "src/input", "src/sandbox", "src/hesperd", "src/view")
+ENDING = re.compile(r"\b(assert|abort|exit|_exit|_Exit|quick_exit|err|errx|verr|verrx|raise|"
+                    r"__assert_fail|__builtin_trap|__builtin_unreachable|unreachable)\s*\(")
+# ... but for these: how many there are in each file, and why none of them can be reached so.
+ENDINGS = {
+    ("src/util/options.c", "abort"): (1, "a table with too many options, before anything is read"),
+    ("src/hesperd/confine.c", "_exit"): (
+        1, "the spawner's own process, before it serves: its sandbox did not close"),
+    ("src/hesperd/keeper.c", "_exit"): (
+        3, "the process beside hesperd, which parses nothing: it ends as hesperd has ended, and "
+           "hesperd's own start ends if that process is gone already"),
+    ("src/sandbox/errands.c", "_exit"): (
+        1, "the process that does hesperd's errands: hesperd has closed its socket"),
+    ("src/sandbox/sandbox.c", "_exit"): (
+        2, "children that try what the host allows, before anything is served"),
+    ("src/render/spawner.c", "_exit"): (1, "the child that becomes the spawner, at its start"),
+    ("src/render/spawner_main.c", "_exit"): (
+        5, "the spawner's process, which reads hesperd only, and the child between fork and exec"),
+    ("src/render/program/main.c", "_exit"): (
+        2, "hesper-render, a process of one context: its end is that context's, and meant to be"),
+    ("src/render/program/server.c", "_exit"): (2, "hesper-render's child between fork and exec"),
+}
 
 INCLUDE = re.compile(r'\s*#\s*include\s+([<"])([^>"]+)[>"]')
 NOT_OURS = {".git", "build", "__pycache__", ".mirror"}
@@ -118,7 +144,36 @@ def check_licence(root):
     return found
 
 
-CHECKS = {"format": check_format, "includes": check_includes, "licence": check_licence}
+def code_only(text):
+    """The text without comments and literals; lines stay where they are."""
+    def blank(match):
+        return "\n" * match.group(0).count("\n") + " "
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', blank, text,
+                  flags=re.DOTALL)
+
+
+def check_ends(root):
+    found = []
+    seen = {}
+    for path in files(root):
+        if not path.endswith(C_FILES) or not path.startswith(tuple(g + "/" for g in GUARDED)):
+            continue
+        lines = code_only("\n".join(read_lines(root, path))).split("\n")
+        for number, line in enumerate(lines, 1):
+            for match in ENDING.finditer(line):
+                seen.setdefault((path, match.group(1)), []).append(number)
+    for (path, call), numbers in seen.items():
+        allowed = ENDINGS.get((path, call), (0, ""))[0]
+        if len(numbers) > allowed:
+            found.append(f"{path}:{numbers[-1]}: {call}() in code that outsiders' bytes come to: "
+                         f"{len(numbers)} of them, {allowed} allowed (see ENDINGS)")
+    for (path, call), (allowed, _) in ENDINGS.items():
+        if os.path.exists(os.path.join(root, path)) and len(seen.get((path, call), [])) < allowed:
+            found.append(f"{path}:1: {allowed} of {call}() are allowed and fewer are there")
+    return found
+
+
+CHECKS = {"ends": check_ends, "format": check_format, "includes": check_includes, "licence": check_licence}
 
 
 def self_test(root):
@@ -135,6 +190,11 @@ def self_test(root):
         ("includes", "layer/a.c", licence + '#include "util/log.h"\n',
          licence + '#include "a.h"\n#include <hesper/layer.h>\n'),
         ("licence", "src/gpu/a.c", "int a;\n", good),
+        ("ends", "src/gpu/a.c", licence + "void a(void)\n{\n\tabort();\n}\n",
+         licence + "/* abort() */\nstatic_assert(1, \"exit(1)\");\nvoid a(void)\n{\n\tb_exit(1);\n}\n"),
+        ("ends", "layer/a.c", licence + "int a(void)\n{\n\tassert (0);\n}\n", good),
+        ("ends", "src/render/spawner.c", licence + "void a(void)\n{\n\t_exit(1);\n\t_exit(2);\n}\n",
+         licence + "void a(void)\n{\n\t_exit(1);\n}\n"),
         ("licence", "tools/a", "#!/bin/sh\n:\n", "#!/bin/sh\n# SPDX-License-Identifier: MIT\n"),
     )
     found = []
