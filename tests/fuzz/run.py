@@ -34,10 +34,6 @@ SANITIZERS = {
 def known_inputs(target, folder):
     """Everything that is known about a target, as files in a folder."""
     subprocess.run([sys.executable, os.path.join(HERE, "seeds.py"), target, folder], check=True)
-    found = os.path.join(HERE, "found", target)
-    if os.path.isdir(found):
-        for name in sorted(os.listdir(found)):
-            shutil.copy(os.path.join(found, name), os.path.join(folder, "found-" + name))
     corpus = os.path.join(HERE, "corpus", target + ".zip")
     if os.path.exists(corpus):
         with zipfile.ZipFile(corpus) as archive:

@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""seeds.py TARGET FOLDER: writes inputs to begin with, one file each: what a well-behaved guest,
-viewer or server does, so that a search starts behind the door and not in front of it."""
+"""seeds.py TARGET FOLDER: writes inputs to begin with, one file each.
+
+What a well-behaved guest, viewer or server does, so that a search starts behind the door and not in
+front of it; and as found-NAME what once went wrong, as small as it gets. Every build of the tests
+plays them."""
 
 import os
 import struct
@@ -64,15 +67,24 @@ def gpu_seeds():
                           gpu("submit", FENCE | RING, ctx=1, entries=4) +
                           gpu("answer", misc=2) + gpu("answer", misc=1) + gpu("signal") +
                           gpu("ctx_destroy", ctx=1) + gpu("calm"))
-    yield "fences-first", (gpu_header(1) + context + gpu("manner", misc=4) +
+    # A fence signals before its maker has answered.
+    yield "found-fence-before-it-was-made", (gpu_header(1) + context + gpu("manner", misc=4) +
                            gpu("info", FENCE | RING, ctx=1) + gpu("answer", misc=1) + gpu("calm"))
     yield "lost-context", (gpu_header(1) + context + gpu("manner", misc=4) + blob +
                            gpu("submit", FENCE | RING, ctx=1, entries=4) + gpu("lose", ctx=1) +
                            blob + gpu("ctx_destroy", ctx=1) + context + gpu("calm"))
     yield "reset", (gpu_header(1) + context + gpu("manner", misc=7) + blob + gpu("map", res=2) +
                     gpu("reset") + context + blob + gpu("calm"))
-    yield "reset-while-shown", (gpu_header(1) + gpu("manner", misc=2) + draw_2d + gpu("reset") +
-                                gpu("release") + draw_2d)
+    # A viewer that still reads when the guest resets, and when the machine ends.
+    yield "found-orphan-of-a-reset", (gpu_header(1) + gpu("manner", misc=2) + draw_2d +
+                                      gpu("reset") + gpu("release") + draw_2d)
+    yield "viewer-outlives-the-device", (gpu_header(1, misc=0x10) + gpu("manner", misc=2) +
+                                               draw_2d)
+    # Refused, and so answered and gone, before its resource was.
+    yield "found-guest-blob-outside-of-ram", gpu_header(1) + gpu(
+        "create_blob", res=3, entries=4, x=38, y=1, size=3)
+    yield "found-guest-blob-of-too-few-pages", gpu_header(1) + gpu(
+        "create_blob", res=3, entries=1, y=1, size=9)
     yield "pause", (gpu_header(1) + context + gpu("manner", misc=4) + blob +
                     gpu("pause", misc=7, w=800, h=600) + gpu("calm"))
     yield "monitors", (gpu_header(4) + gpu("mode", head=2, w=800, h=600, misc=60) + gpu("info") +
@@ -85,8 +97,9 @@ def gpu_seeds():
         gpu("create_2d", NO_KICK, res=r, w=8, h=8) for r in range(1, 9)) + gpu("info"))
     yield "end-in-the-middle", (gpu_header(1, misc=0x30) + context + gpu("manner", misc=7) + blob +
                                 draw_2d + gpu("submit", FENCE | RING, ctx=1))
-    yield "end-with-a-map", gpu_header(1, misc=0x10) + context + blob + gpu("manner", misc=1) + gpu(
-        "map", res=2)
+    # Nobody answers a mapping any more.
+    yield "found-end-while-mapping", (gpu_header(1, misc=0x10) + context + blob +
+                                      gpu("manner", misc=1) + gpu("map", res=2))
 
 
 # --- vhost: fuzz_vhost.c ---------------------------------------------------------------------
@@ -234,6 +247,15 @@ def server_seeds():
     yield "end-in-the-middle", server("call", head=1) + listen + picture + update * 2
     yield "strange-listener", start + ready + b"".join(
         server("listen", what=0x80, values=bytes([0, kind])) for kind in range(5))
+    # sd-bus drops these and forgets to free what came with them.
+    yield "found-message-without-its-descriptor", start + ready + server(
+        "call", values=words(1)) + server("call_wrong", head=0x24) + ready
+    yield "found-message-of-more-descriptors", start + ready + server(
+        "call", values=words(1)) + server("call_wrong", head=0x61) + ready
+    yield "found-call-with-a-reply-serial", start + listen + server(
+        "listener_call", what=27, head=0xfc) + ready
+    yield "found-signal-with-a-reply-serial", start + listen + server(
+        "listener_call", what=27, head=0xff) + ready
     yield "wrong", start + ready + b"".join(
         server("call_wrong", what=METHODS["register"], head=head) for head in range(40))
     yield "states", start + listen + b"".join(
@@ -394,6 +416,7 @@ def config_seeds():
                       b"7 ? not found\n8 = 256\n")
     yield "qemu-log", (b"\2\377qemu-system-x86_64: Failed preparing vhost-user memory table msg\n"
                        b"q: vhost_set_mem_table failed: No buffer space available (105)\n")
+    yield "found-line-of-nuls", b"\2\7\0\0\nwords\n"
     yield "version", b"\3QEMU emulator version 11.1.3 (Debian 1:11.1.3)\n"
     yield "report", (
         b'\4{"memory_path":"dma-buf","host_device":"d","virglrenderer":"1","frames_dropped":1,'
@@ -423,7 +446,7 @@ def main():
     target, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
     for name, data in SEEDS.get(target, lambda: ())():
-        with open(os.path.join(folder, "seed-" + name), "wb") as file:
+        with open(os.path.join(folder, name if name.startswith("found-") else "seed-" + name), "wb") as file:
             file.write(data)
 
 
