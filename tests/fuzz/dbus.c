@@ -121,6 +121,15 @@ void dbus_end(struct dbus_out *out)
 	set_u32(out, 4, (uint32_t)(out->size - out->body));
 }
 
+void dbus_bend(struct dbus_out *out, const uint8_t *pairs, size_t size)
+{
+	for (size_t i = 0; i + 1 < size; i += 2) {
+		if (pairs[i] != 0 && pairs[i] < out->size) {
+			out->bytes[pairs[i]] = pairs[i + 1];
+		}
+	}
+}
+
 static const char *const texts[] = {
 	"",
 	"Width",

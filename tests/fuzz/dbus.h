@@ -53,6 +53,9 @@ void dbus_put_signature(struct dbus_out *out, const char *text);
  */
 void dbus_put_any(struct dbus_out *out, const char *signature, struct fuzz_bytes *bytes);
 
+/* Changes some bytes of the header: pairs of a place and a byte, of which a place of 0 is none. */
+void dbus_bend(struct dbus_out *out, const uint8_t *pairs, size_t size);
+
 /* One end of a connection. */
 struct dbus_end {
 	int fd; /* -1: closed */

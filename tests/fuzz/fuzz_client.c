@@ -47,6 +47,8 @@ enum action {
 	DEAF,
 	TIMER,
 	QMP_TEXT,
+	ANSWER_BENT, /* right but for some bytes */
+	PICTURE_BENT,
 	ACTIONS,
 };
 
@@ -96,6 +98,7 @@ static struct {
 	unsigned listener_count;
 	bool qmp; /* server.end is a QMP socket until it hands over another */
 	struct dbus_out out;
+	const struct op *bend; /* has the changes of what is sent now */
 	struct {
 		bool told;
 		struct frame frame; /* without a reference; format NULL: none */
@@ -252,6 +255,9 @@ static void begin_reply(struct server *server, const struct dbus_in *asked, cons
 static void send_out(struct server *server)
 {
 	dbus_end(&fx.out);
+	if (fx.bend != NULL) {
+		dbus_bend(&fx.out, fx.bend->values + 24, sizeof(fx.bend->values) - 24);
+	}
 	dbus_send(&server->end, &fx.out);
 }
 
@@ -727,9 +733,18 @@ static void act(const struct op *op)
 	case QMP_TEXT:
 		qmp_text(op);
 		break;
+	case ANSWER_BENT:
+		fx.bend = op;
+		answer(op);
+		break;
+	case PICTURE_BENT:
+		fx.bend = op;
+		picture(op);
+		break;
 	case ACTIONS:
 		break;
 	}
+	fx.bend = NULL;
 	settle();
 }
 

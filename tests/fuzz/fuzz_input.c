@@ -193,7 +193,7 @@ static uint16_t button_of(const struct op *op)
 
 static void flood(const struct op *op)
 {
-	for (unsigned i = 0; i < 20u + op->a * 4u; i++) {
+	for (unsigned i = 0; i < 20u + op->a; i++) {
 		uint16_t code = input_key_of_qnum((op->b + i) & 0xff);
 		input_key(fx.input, code, (i / (1 + (op->c & 15)) & 1) == 0);
 		input_button(fx.input, (op->d & 1) != 0, (uint16_t)(BTN_LEFT + i % 5),

@@ -50,6 +50,10 @@ enum action {
 	SIZE,
 	STATE,
 	TIMER,
+	CALL_BENT, /* a right message with some of its bytes changed */
+	ANSWER_BENT,
+	FLOOD, /* many calls at once */
+	GREET, /* a connection that introduces itself in another way */
 	ACTIONS,
 };
 
@@ -322,16 +326,16 @@ static int strange_fd(uint8_t what)
 	}
 }
 
-static void call(const struct op *op, const struct method *method, const char *signature,
-		 unsigned fds, int fd)
+/* Without sending it. */
+static void make_call(const struct op *op, const struct method *method, const char *signature,
+		      unsigned fds)
 {
 	char path[64] = DISPLAY_ROOT_PATH;
-	struct dbus_end *end = peer_at(op);
 	struct fuzz_bytes bytes = {op->values, sizeof(op->values)};
 	strcat(path, method->path);
 	const struct dbus_head head = {
 		.type = DBUS_CALL,
-		.serial = ++end->serial,
+		.serial = ++peer_at(op)->serial,
 		.path = path,
 		.interface = (op->which & 0x40) != 0 ? NULL : method->interface,
 		.member = method->member,
@@ -341,10 +345,79 @@ static void call(const struct op *op, const struct method *method, const char *s
 	dbus_begin(&fx.out, &head);
 	dbus_put_any(&fx.out, signature, &bytes);
 	dbus_end(&fx.out);
+}
+
+static void call(const struct op *op, const struct method *method, const char *signature,
+		 unsigned fds, int fd)
+{
+	make_call(op, method, signature, fds);
 	if (fd >= 0) {
 		fx.out.fds[fx.out.fd_count++] = fd;
 	}
-	dbus_send(end, &fx.out);
+	dbus_send(peer_at(op), &fx.out);
+}
+
+/* Right but for some bytes, and maybe sent in two pieces. */
+static void call_bent(const struct op *op)
+{
+	const struct method *method = &methods[op->what % METHODS];
+	struct dbus_end *end = peer_at(op);
+	bool fd = strchr(method->signature, 'h') != NULL;
+	make_call(op, method, method->signature, fd ? 1 : 0);
+	if (fd) {
+		fx.out.fds[fx.out.fd_count++] = some_memfd;
+	}
+	dbus_bend(&fx.out, op->values + 16, sizeof(op->values) - 16);
+	size_t cut = op->head < 0x80 ? op->head % fx.out.size : fx.out.size;
+	dbus_send_bytes(end, fx.out.bytes, cut, fx.out.fds, fx.out.fd_count);
+	fuzz_turns(1);
+	dbus_send_bytes(end, fx.out.bytes + cut, fx.out.size - cut, NULL, 0);
+}
+
+static void flood(const struct op *op)
+{
+	const struct method *method = &methods[op->what % METHODS];
+	make_call(op, method, method->signature, 0);
+	for (unsigned i = 0; i < 20u + op->head * 3u; i++) {
+		dbus_send(peer_at(op), &fx.out);
+		if (i % 64 == 63) {
+			fuzz_turns(1);
+		}
+	}
+}
+
+static void greet(const struct op *op)
+{
+	static const char *const lines[] = {
+		"AUTH EXTERNAL 30\r\n",
+		"AUTH EXTERNAL\r\n",
+		"DATA\r\n",
+		"AUTH ANONYMOUS\r\n",
+		"AUTH\r\n",
+		"NEGOTIATE_UNIX_FD\r\n",
+		"CANCEL\r\n",
+		"ERROR no\r\n",
+		"BEGIN\r\n",
+		"AUTH EXTERNAL xyz\r\n",
+		"\n",
+		"AUTH EXTERNAL \r\n",
+	};
+	struct dbus_end *end = peer_at(op);
+	int pair[2];
+	dbus_close(end);
+	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "no socket");
+	if (display_server_add_peer(fx.server, pair[0]) < 0) {
+		fd_close(&pair[0]);
+	}
+	dbus_open(end, pair[1], 2);
+	dbus_send_bytes(end, "", (op->what & 1) == 0, NULL, 0);
+	for (unsigned i = 0; i < op->head % 16u; i++) {
+		const char *line = lines[op->values[i] % 12];
+		dbus_send_bytes(end, line, strlen(line), NULL, 0);
+		if ((op->what & 2) != 0) {
+			fuzz_turns(1);
+		}
+	}
 }
 
 /* With wrong types, more or fewer descriptors than it says, or the header changed. */
@@ -383,8 +456,15 @@ static void listen_to(const struct op *op)
 	}
 }
 
-static void answer(const struct op *op, bool wrong)
+enum manner {
+	RIGHT,
+	WRONG,
+	BENT,
+};
+
+static void answer(const struct op *op, enum manner manner)
 {
+	bool wrong = manner == WRONG;
 	struct viewer *viewer = &fx.listeners[op->which % MAX_LISTENERS_HERE];
 	struct fuzz_bytes bytes = {op->values, sizeof(op->values)};
 	if (viewer->count == 0 || !viewer->used) {
@@ -425,6 +505,9 @@ static void answer(const struct op *op, bool wrong)
 		memcpy(fx.out.bytes + at - 4, &length, sizeof(length));
 	}
 	dbus_end(&fx.out);
+	if (manner == BENT) {
+		dbus_bend(&fx.out, op->values, sizeof(op->values));
+	}
 	dbus_send(&viewer->end, &fx.out);
 }
 
@@ -531,10 +614,10 @@ static void act(const struct op *op)
 		listen_to(op);
 		break;
 	case ANSWER:
-		answer(op, false);
+		answer(op, RIGHT);
 		break;
 	case ANSWER_WRONG:
-		answer(op, true);
+		answer(op, WRONG);
 		break;
 	case LISTENER_RAW:
 		if (viewer->used) {
@@ -584,6 +667,18 @@ static void act(const struct op *op)
 		break;
 	case TIMER:
 		fuzz_fire_timer(op->what % 16);
+		break;
+	case CALL_BENT:
+		call_bent(op);
+		break;
+	case ANSWER_BENT:
+		answer(op, BENT);
+		break;
+	case FLOOD:
+		flood(op);
+		break;
+	case GREET:
+		greet(op);
 		break;
 	case ACTIONS:
 		break;

@@ -194,7 +194,8 @@ def rings_seeds():
 
 SERVER = {name: number for number, name in enumerate(
     "call call_wrong raw connect close_peer listen answer answer_wrong listener_raw listener_call "
-    "close_listener read scanout update disable cursor pointer size state timer".split())}
+    "close_listener read scanout update disable cursor pointer size state timer call_bent "
+    "answer_bent flood greet".split())}
 # The first of two, one for each console.
 METHODS = {name: 2 * number for number, name in enumerate(
     "key_press key_release press release position motion touch monitor hesper_motion scroll "
@@ -258,6 +259,19 @@ def server_seeds():
         "listener_call", what=27, head=0xff) + ready
     yield "wrong", start + ready + b"".join(
         server("call_wrong", what=METHODS["register"], head=head) for head in range(40))
+    bends = [bytes([place, byte]) for place in (1, 3, 4, 8, 12, 16, 17, 18, 19, 20, 24, 30)
+             for byte in (0, 1, 5, 200)]
+    for i in range(0, len(bends), 4):
+        yield f"bent-{i}", start + ready + b"".join(server("connect") + ready + server(
+            "call_bent", head=0x80, values=bytes(16) + bend) + ready for bend in bends[i:i + 4])
+    yield "in-pieces", start + ready + b"".join(
+        server("call_bent", head=head) for head in range(1, 100, 9))
+    yield "flood", start + ready + server("read", what=2) + server(
+        "flood", what=METHODS["get_all"], head=255) + server("read") + ready
+    for name, lines in {"external": (0, 5, 8), "data": (1, 2, 5, 8), "again": (9, 3, 5, 8),
+                        "never": (4, 6, 7, 4), "junk": (10, 10)}.items():
+        yield "greet-" + name, start + server("greet", what=2, head=len(lines), values=bytes(
+            lines)) + ready + server("call", values=words(1)) + ready
     yield "states", start + listen + b"".join(
         server("state", what=what, values=bytes([what & 1])) for what in range(6))
 
@@ -266,7 +280,8 @@ def server_seeds():
 
 CLIENT = {name: number for number, name in enumerate(
     "answer answer_odd signal raw server_call picture picture_odd listener_answer listener_raw "
-    "close_listener close listen ignore input monitor done deaf timer qmp".split())}
+    "close_listener close listen ignore input monitor done deaf timer qmp answer_bent "
+    "picture_bent".split())}
 PICTURES = {name: number for number, name in enumerate(
     "map update_map dmabuf update_dmabuf dmabuf2 bytes update_bytes disable mouse cursor".split())}
 
@@ -305,6 +320,10 @@ def client_seeds():
                         "input", what=4, values=words(0, 0, 1000, 0)))
     yield "too-early", start + wait + client("answer", how=0x80) + client("timer") + known
     yield "refused", start + known + client("answer", what=3, how=0x80)
+    for place in (1, 4, 8, 12, 16, 20, 40, 60):
+        yield f"bent-{place}", shown + picture("map") + client("picture_bent", values=bytes(
+            [31, 31]).ljust(24, b"\0") + bytes([place, 7]))
+    yield "answer-bent", start + wait + client("answer_bent", what=1, values=bytes(24) + b"\1\3")
     yield "gone", shown + picture("map") + picture("update_map") + client("close") + client("done")
     yield "ignored", shown + picture("map") + picture("update_map") + client("ignore") + client(
         "done") + client("listen") + wait + client("answer") + wait + picture("map")
