@@ -51,6 +51,7 @@ enum action {
 	ANSWER, /* the device gives a chain back */
 	CLOSE_CHANNEL,
 	CLOSE,
+	DEAF, /* replies are not read for a while */
 	ACTIONS,
 };
 
@@ -98,6 +99,9 @@ static struct {
 	unsigned held_count;
 	bool hold;
 	unsigned windows; /* requests that are not answered */
+	bool deaf;
+	bool heard; /* a reply, just now */
+	uint16_t base[QUEUES]; /* as the session gave them back */
 	unsigned wild; /* bytes went out that were no message: no reply can be foretold */
 } fx;
 
@@ -218,6 +222,14 @@ static void on_config_written(void *data, uint32_t offset, const uint8_t *bytes,
 	vhost_set_config(fx.vhost, 0, &sum, 1, (sum & 1) != 0);
 }
 
+static void on_select(const void *data, uint8_t *config, uint32_t offset, const uint8_t *bytes,
+		      uint32_t size)
+{
+	FUZZ_CHECK(size <= VHOST_MAX_CONFIG && offset <= VHOST_MAX_CONFIG - size, "%u at %u", size,
+		   offset);
+	memcpy(config + offset, bytes, size);
+}
+
 static void on_disconnected(void *data, int error)
 {
 	FUZZ_CHECK(!fx.disconnected && !fx.running, "disconnected");
@@ -289,8 +301,9 @@ static void send_bytes(const void *bytes, size_t size, const int *fds, unsigned 
 		memcpy(CMSG_DATA(head), fds, count * sizeof(int));
 	}
 	/* The other end may have closed, or not read. */
-	if (fx.socket >= 0 && size > 0) {
-		sendmsg(fx.socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (fx.socket >= 0 && size > 0 &&
+	    sendmsg(fx.socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)size) {
+		fx.wild++;
 	}
 }
 
@@ -398,7 +411,8 @@ static void boot(const struct op *op)
 	for (uint32_t i = 0; i < QUEUES; i++) {
 		struct vhost_user_vring_addr addr = ring_addr(i);
 		tell_state(VHOST_USER_SET_VRING_NUM, i, 1u << op->request % 7);
-		tell_state(VHOST_USER_SET_VRING_BASE, i, (uint16_t)op->b);
+		tell_state(VHOST_USER_SET_VRING_BASE, i,
+			   (op->how & 0x10) != 0 ? fx.base[i] : (uint16_t)op->b);
 		tell(VHOST_USER_SET_VRING_ADDR, &addr, sizeof(addr), -1);
 		tell_u64(VHOST_USER_SET_VRING_KICK, i, 1 + (int)i);
 		tell_u64(VHOST_USER_SET_VRING_CALL, i, 3);
@@ -433,11 +447,12 @@ static void fill_payload(struct out *out, const struct op *op)
 		uint32_t count = op->fds % 10u;
 		payload->memory.count = count;
 		for (uint32_t i = 0; i < count && i < VHOST_USER_MAX_REGIONS; i++) {
-			/* One is RAM as it is, the others near it. */
+			/* One is RAM, mostly as it is, the others near it. */
 			payload->memory.regions[i] = (struct guest_region){
 				.gpa = RAM_GPA + i * (op->a % 32) * PAGE,
 				.size = i == 0 ? RAM_BYTES : ram_offset(op->b),
-				.user_addr = RAM_USER + i * (op->a >> 32) % 64 * PAGE,
+				.user_addr = RAM_USER + i * (op->a >> 32) % 64 * PAGE +
+					     (i == 0 ? op->how >> 6 : 0) * PAGE,
 				.mmap_offset = i == 0 ? 0 : ram_offset(op->c),
 			};
 		}
@@ -542,7 +557,8 @@ static void send_message(const struct op *op, bool half)
 static void read_replies(void)
 {
 	int result;
-	while (fx.socket >= 0 && (result = message_read(fx.socket, &fx.in)) != 0) {
+	fx.heard = false;
+	while (fx.socket >= 0 && !fx.deaf && (result = message_read(fx.socket, &fx.in)) != 0) {
 		if (result < 0) {
 			FUZZ_CHECK(result == -ENODATA || result == -ECONNRESET,
 				   "a reply is cut: %d", result);
@@ -550,10 +566,16 @@ static void read_replies(void)
 			fd_close(&fx.socket);
 			break;
 		}
+		fx.heard = true;
 		FUZZ_CHECK(fx.in.header.flags == (VHOST_USER_VERSION | VHOST_USER_REPLY),
 			   "flags 0x%x", fx.in.header.flags);
 		FUZZ_CHECK(fx.in.fd_count == 0, "a reply with descriptors");
 		FUZZ_CHECK(fx.wild > 0 || fx.expected > 0, "nobody asked for this reply");
+		const struct vhost_user_vring_state *state = &fx.in.payload.state;
+		if (fx.in.header.request == VHOST_USER_GET_VRING_BASE &&
+		    fx.in.header.size == sizeof(*state) && state->index < QUEUES) {
+			fx.base[state->index] = (uint16_t)state->num;
+		}
 		fx.expected -= fx.expected > 0;
 		message_clear(&fx.in);
 	}
@@ -591,10 +613,12 @@ static void read_channel(void)
 
 static void settle(void)
 {
-	take_turns();
-	read_replies();
-	read_channel();
-	if (fx.wild == 0 && fx.socket >= 0 && !fx.closed) {
+	do {
+		take_turns();
+		read_replies();
+		read_channel();
+	} while (fx.heard);
+	if (fx.wild == 0 && fx.socket >= 0 && !fx.closed && !fx.deaf) {
 		FUZZ_CHECK(fx.expected == 0, "%u replies did not come", fx.expected);
 	}
 }
@@ -738,6 +762,12 @@ static void act(const struct op *op)
 	case CLOSE:
 		fd_close(&fx.socket);
 		break;
+	case DEAF:
+		fx.deaf = (op->how & 1) != 0;
+		for (unsigned i = 0; fx.deaf && i < op->request; i++) {
+			tell(VHOST_USER_GET_SHMEM_CONFIG, "", 0, -1);
+		}
+		break;
 	case ACTIONS:
 		break;
 	}
@@ -779,6 +809,7 @@ static void open_session(const struct op *header)
 		.config_size = CONFIG_BYTES,
 		.window_size = (header->how & 1) != 0 ? 0 : WINDOW,
 		.window_id = 1,
+		.select_config = (header->how & 2) != 0 ? on_select : NULL,
 		.callbacks = &callbacks,
 	};
 	int pair[2];

@@ -106,7 +106,7 @@ def gpu_seeds():
 
 VHOST = {name: number for number, name in enumerate(
     "message bytes half boot stop ram chain kick reply reply_wrong map unmap config answer "
-    "close_channel close".split())}
+    "close_channel close deaf".split())}
 REQUESTS = {"GET_FEATURES": 1, "SET_FEATURES": 2, "SET_OWNER": 3, "SET_MEM_TABLE": 5,
             "SET_VRING_NUM": 8, "SET_VRING_ADDR": 9, "SET_VRING_BASE": 10, "GET_VRING_BASE": 11,
             "SET_VRING_KICK": 12, "SET_VRING_CALL": 13, "SET_VRING_ERR": 14,
@@ -139,6 +139,15 @@ def vhost_seeds():
         vhost("map", a=i) for i in range(8)) + vhost("reply") * 16
     yield "pause", (start + boot + vhost("answer", how=1) + vhost("chain", how=2) + vhost("stop") +
                     vhost("answer", how=2) + boot)
+    resume = vhost("boot", request=5, how=3 + 16)
+    yield "resume", (start + resume + vhost("answer", how=1) + vhost("chain", how=2, size=9) +
+                     vhost("chain", how=2, request=1) + vhost("stop") + vhost("answer", how=2) +
+                     resume + vhost("answer", how=0) + vhost("chain", how=2, request=2))
+    yield "memory-moves", start + boot + vhost("chain", how=2) + vhost(
+        "message", REQUESTS["SET_MEM_TABLE"], 1, NEED_REPLY | 0x40) + vhost("chain", how=2)
+    yield "deaf", start + boot + vhost("deaf", 200, how=1) + vhost("chain", how=2) + vhost("deaf")
+    yield "select", vhost("message", how=2) + boot + vhost(
+        "message", REQUESTS["SET_CONFIG"], how=NEED_REPLY, a=0, b=8, c=3)
     yield "reset", start + boot + vhost("chain", how=2) + vhost("stop") + boot
     yield "config", (start + boot + vhost("config", 0, how=1, size=8, a=5) + vhost("reply") +
                      vhost("message", REQUESTS["SET_CONFIG"], how=NEED_REPLY, a=0, b=8, c=3))
