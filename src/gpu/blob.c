@@ -23,17 +23,16 @@ static void create_guest_blob(struct gpu_command *command)
 	resource->kind = GPU_RESOURCE_GUEST;
 	resource->size = le64toh(request->size);
 	resource->blob_flags = le32toh(request->blob_flags);
-	struct gpu_backing backing;
 	/* A command that was answered is gone. */
-	if (!backing_read(command, le32toh(request->nr_entries), &backing)) {
+	if (!backing_read(command, resource, le32toh(request->nr_entries))) {
 		resource_drop(gpu, resource);
 		return;
 	}
-	resource->backing = backing;
-	if (backing.bytes < resource->size) {
+	if (resource->backing.bytes < resource->size) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 			     "%llu bytes of pages for a blob of %llu",
-			     (unsigned long long)backing.bytes, (unsigned long long)resource->size);
+			     (unsigned long long)resource->backing.bytes,
+			     (unsigned long long)resource->size);
 		resource_drop(gpu, resource);
 		return;
 	}
@@ -88,7 +87,15 @@ static void create_host_blob(struct gpu_command *command)
 	resource->kind = GPU_RESOURCE_HOST3D;
 	resource->size = le64toh(request->size);
 	resource->blob_flags = le32toh(request->blob_flags);
+	if (!limit_allows(command, GPU_LIMIT_CONTEXT_MEMORY, context->bytes, resource->size) ||
+	    !resource_hold(command, resource, resource->size, 1)) {
+		/* The command is answered, and gone. */
+		resource_drop(gpu, resource);
+		return;
+	}
+	context->bytes += resource->size;
 	resource->context = context_id;
+	resource->context_serial = context->serial;
 	resource->busy = true;
 	command_suspend(command);
 	render_blob_create(gpu->render,
@@ -136,6 +143,7 @@ static void blob_mapped(void *data, int status)
 	}
 	struct gpu_resource *resource = resource_find(gpu, id);
 	resource->busy = false;
+	resource->mapping = false;
 	if (status == 0) {
 		resource->mapped = true;
 		log_debug("resource %u of context %u is mapped: %llu KiB, flags 0x%x", id,
@@ -148,6 +156,7 @@ static void blob_mapped(void *data, int status)
 				    VIRTIO_GPU_RESP_OK_MAP_INFO);
 	} else {
 		counter_add(COUNTER_MAP_FAILURES, 1);
+		limit_give(gpu, GPU_LIMIT_MAPPINGS, 1);
 		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
 			     "resource %u: QEMU did not map it: %s", id, strerror(-status));
 	}
@@ -174,7 +183,11 @@ void blob_map(struct gpu_command *command)
 			     (unsigned long long)resource->size);
 		return;
 	}
+	if (!limit_take(command, GPU_LIMIT_MAPPINGS, 1)) {
+		return;
+	}
 	resource->busy = true;
+	resource->mapping = true;
 	resource->map_offset = offset;
 	command_suspend(command);
 	int error = vhost_window_map(gpu->vhost, offset, resource->size, resource->memory->fd, 0,
@@ -195,6 +208,7 @@ static void unmap_done(void *data, int status)
 void blob_release_mapping(struct gpu *gpu, struct gpu_resource *resource)
 {
 	resource->mapped = false;
+	limit_give(gpu, GPU_LIMIT_MAPPINGS, 1);
 	counter_add(COUNTER_UNMAPS, 1);
 	int error = vhost_window_unmap(gpu->vhost, resource->map_offset, resource->size, unmap_done,
 				       NULL);

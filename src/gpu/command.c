@@ -76,8 +76,17 @@ struct gpu_command *command_create(struct gpu *gpu, unsigned queue, struct virtq
 	return command;
 }
 
+static void stop_counting(struct gpu_command *command)
+{
+	if (command->fence_counted) {
+		command->fence_counted = false;
+		limit_give(command->gpu, GPU_LIMIT_FENCES, 1);
+	}
+}
+
 static void free_command(struct gpu_command *command)
 {
+	stop_counting(command);
 	list_remove(&command->link);
 	list_remove(&command->timeline_link);
 	list_remove(&command->wait_link);
@@ -203,6 +212,11 @@ void command_finish(struct gpu_command *command, uint32_t type)
 	command_finish_with(command, &response, sizeof(response), type);
 }
 
+void command_refuse(struct gpu_command *command, uint32_t type)
+{
+	command_finish(command, type);
+}
+
 void command_fail(struct gpu_command *command, uint32_t type, const char *format, ...)
 {
 	char text[256];
@@ -242,6 +256,7 @@ void command_drop_all(struct gpu *gpu)
 		list_remove(&command->link);
 		list_remove(&command->timeline_link);
 		list_remove(&command->wait_link);
+		stop_counting(command);
 		virtqueue_drop(command->chain);
 		command->chain = NULL;
 		if (command->pending == 0) {

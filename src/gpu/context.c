@@ -11,13 +11,17 @@
 #include "util/fd.h"
 #include "util/log.h"
 
+/* The fd that stands for them, and one that waits in it. */
+#define FILES_OF_PAGES 2
+
 struct gpu_context *context_find(struct gpu *gpu, uint32_t id)
 {
 	return idmap_get(&gpu->contexts, id);
 }
 
-static void free_context(struct gpu_context *context)
+static void free_context(struct gpu *gpu, struct gpu_context *context)
 {
+	limit_give(gpu, GPU_LIMIT_CONTEXTS, 1);
 	list_remove(&context->dying_link);
 	idmap_finish(&context->attached);
 	free(context);
@@ -46,12 +50,12 @@ void context_drop_all(struct gpu *gpu)
 	size_t cursor = 0;
 	struct gpu_context *context;
 	while ((context = idmap_next(&gpu->contexts, &cursor)) != NULL) {
-		free_context(context);
+		free_context(gpu, context);
 	}
 	idmap_finish(&gpu->contexts);
 	idmap_init(&gpu->contexts);
 	while (!list_empty(&gpu->dying)) {
-		free_context(container_of(gpu->dying.next, struct gpu_context, dying_link));
+		free_context(gpu, container_of(gpu->dying.next, struct gpu_context, dying_link));
 	}
 }
 
@@ -96,13 +100,18 @@ void context_create(struct gpu_command *command)
 			     capset);
 		return;
 	}
+	if (!limit_take(command, GPU_LIMIT_CONTEXTS, 1)) {
+		return;
+	}
 	struct gpu_context *context = calloc(1, sizeof(*context));
 	if (context == NULL || idmap_set(&gpu->contexts, id, context) < 0) {
 		free(context);
+		limit_give(gpu, GPU_LIMIT_CONTEXTS, 1);
 		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
 		return;
 	}
 	context->id = id;
+	context->serial = ++gpu->last_serial;
 	idmap_init(&context->attached);
 	list_init(&context->dying_link);
 	for (unsigned i = 0; i < RENDER_MAX_RINGS; i++) {
@@ -135,7 +144,7 @@ static void context_destroyed(void *data, int status)
 	for (unsigned i = 0; i < RENDER_MAX_RINGS; i++) {
 		timeline_move(&context->rings[i], &command->gpu->global);
 	}
-	free_context(context);
+	free_context(command->gpu, context);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
@@ -204,11 +213,15 @@ void context_attach_resource(struct gpu_command *command)
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u", id);
 		return;
 	}
+	bool imports = resource->kind != GPU_RESOURCE_HOST3D && !resource->imported;
+	if (imports && !resource_hold(command, resource, 0, FILES_OF_PAGES)) {
+		return;
+	}
 	if (idmap_set(&context->attached, resource->id, resource) < 0) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
 		return;
 	}
-	if (resource->kind != GPU_RESOURCE_HOST3D && !resource->imported) {
+	if (imports) {
 		import_pages(gpu, resource);
 	}
 	render_context_attach(gpu->render, id, resource->id);
@@ -236,6 +249,7 @@ static void submitted(void *data, int status)
 	if (!command_resume(command)) {
 		return;
 	}
+	limit_give(command->gpu, GPU_LIMIT_MEMORY, le32toh(command->request.submit.size));
 	if (status == 0) {
 		command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 		return;
@@ -257,11 +271,14 @@ void context_submit(struct gpu_command *command)
 			     context == NULL ? "" : " is lost");
 		return;
 	}
-	if (size % 4 != 0 || size > GPU_MAX_SUBMIT_BYTES ||
-	    command->chain->readable_bytes < command->request_size + size) {
+	if (size % 4 != 0 || command->chain->readable_bytes < command->request_size + size) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 			     "%u bytes of commands, %zu there", size,
 			     command->chain->readable_bytes - command->request_size);
+		return;
+	}
+	if (!limit_allows(command, GPU_LIMIT_COMMAND, 0, size) ||
+	    !limit_take(command, GPU_LIMIT_MEMORY, size)) {
 		return;
 	}
 	/* A private copy: the renderer must not see the guest change it. */
@@ -269,6 +286,7 @@ void context_submit(struct gpu_command *command)
 	if (size > 0) {
 		commands = malloc(size);
 		if (commands == NULL) {
+			limit_give(gpu, GPU_LIMIT_MEMORY, size);
 			command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
 			return;
 		}

@@ -208,7 +208,8 @@ static void dispatch(struct gpu *gpu, unsigned queue, struct virtqueue_chain *ch
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 			     "%zu bytes instead of %zu", command->request_size,
 			     command->handler->size);
-	} else {
+	} else if (command->timeline == NULL || limit_take(command, GPU_LIMIT_FENCES, 1)) {
+		command->fence_counted = command->timeline != NULL;
 		command->request_size = command->handler->size;
 		run(command);
 	}

@@ -37,6 +37,7 @@ static void reset(struct gpu *gpu)
 	}
 	resource_drop_all(gpu);
 	timeline_init(&gpu->global);
+	limits_reset(gpu);
 	gpu->config.events_read = 0;
 	gpu->mode_changed = false;
 }
@@ -176,6 +177,7 @@ int gpu_create(const struct gpu_options *options, uv_loop_t *loop, struct gpu **
 	}
 	gpu->loop = loop;
 	gpu->options = *options;
+	limits_init(gpu, &options->limits);
 	gpu->config.num_scanouts = htole32(options->heads);
 	gpu->config.blob_alignment = htole32(GPU_BLOB_ALIGNMENT);
 	gpu->udmabuf = -1;
@@ -197,6 +199,11 @@ int gpu_create(const struct gpu_options *options, uv_loop_t *loop, struct gpu **
 	uv_check_start(&gpu->check, handle_check);
 	*out = gpu;
 	return 0;
+}
+
+void gpu_limit_usage(const struct gpu *gpu, enum gpu_limit limit, struct gpu_limit_usage *out)
+{
+	*out = gpu->usage[limit];
 }
 
 void gpu_set_render(struct gpu *gpu, struct render *render)

@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "display/server.h"
+#include "gpu/limits.h"
 #include "render/render.h"
 #include "vhost/vhost.h"
 
@@ -53,6 +54,7 @@ struct gpu_options {
 	struct gpu_output outputs[GPU_MAX_HEADS];
 	uint64_t window_size;  /* bytes; power of two */
 	enum gpu_pages pages;
+	struct gpu_limits limits;
 	struct display_server *display; /* must outlive the gpu */
 	/* The renderer is up, and a vhost may be attached; or error is negative errno. */
 	void (*ready)(void *data, int error);
@@ -101,6 +103,9 @@ struct rect gpu_layout_bounds(const struct gpu *gpu);
  * when the loop's handles are closed.
  */
 void gpu_destroy(struct gpu *gpu, void (*done)(void *data), void *data);
+
+/* How far the guest is from a limit. */
+void gpu_limit_usage(const struct gpu *gpu, enum gpu_limit limit, struct gpu_limit_usage *out);
 
 /*
  * Bytes of pixels the CPU copied while a head showed a blob: the figure that has to be 0 on the

@@ -20,12 +20,16 @@ struct gpu_resource *resource_add(struct gpu_command *command, uint32_t id)
 			     id == 0 ? "resource id %u" : "resource %u exists already", id);
 		return NULL;
 	}
+	if (!limit_take(command, GPU_LIMIT_RESOURCES, 1)) {
+		return NULL;
+	}
 	struct gpu_resource *resource = calloc(1, sizeof(*resource));
 	if (resource != NULL && idmap_set(&gpu->resources, id, resource) < 0) {
 		free(resource);
 		resource = NULL;
 	}
 	if (resource == NULL) {
+		limit_give(gpu, GPU_LIMIT_RESOURCES, 1);
 		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
 		return NULL;
 	}
@@ -34,10 +38,38 @@ struct gpu_resource *resource_add(struct gpu_command *command, uint32_t id)
 	return resource;
 }
 
-static void free_resource(struct gpu_resource *resource)
+bool resource_hold(struct gpu_command *command, struct gpu_resource *resource, uint64_t bytes,
+		   uint32_t files)
 {
+	struct gpu *gpu = command->gpu;
+	if (!limit_take(command, GPU_LIMIT_MEMORY, bytes)) {
+		return false;
+	}
+	if (!limit_take(command, GPU_LIMIT_DESCRIPTORS, files)) {
+		/* The command is answered, and gone. */
+		limit_give(gpu, GPU_LIMIT_MEMORY, bytes);
+		return false;
+	}
+	resource->held += bytes;
+	resource->files += files;
+	return true;
+}
+
+static void free_resource(struct gpu *gpu, struct gpu_resource *resource)
+{
+	struct gpu_context *context =
+		resource->context_serial != 0 ? context_find(gpu, resource->context) : NULL;
+	if (context != NULL && context->serial == resource->context_serial) {
+		context->bytes -= resource->size;
+	}
+	if (resource->mapped || resource->mapping) {
+		limit_give(gpu, GPU_LIMIT_MAPPINGS, 1);
+	}
 	memory_unref(resource->memory);
-	backing_finish(&resource->backing);
+	backing_finish(gpu, resource);
+	limit_give(gpu, GPU_LIMIT_MEMORY, resource->held);
+	limit_give(gpu, GPU_LIMIT_DESCRIPTORS, resource->files);
+	limit_give(gpu, GPU_LIMIT_RESOURCES, 1);
 	free(resource);
 }
 
@@ -47,7 +79,7 @@ void resource_drop(struct gpu *gpu, struct gpu_resource *resource)
 	list_init(&waiters);
 	list_splice(&waiters, &resource->waiters);
 	idmap_remove(&gpu->resources, resource->id);
-	free_resource(resource);
+	free_resource(gpu, resource);
 	dispatch_again(&waiters);
 }
 
@@ -56,7 +88,7 @@ void resource_drop_all(struct gpu *gpu)
 	size_t cursor = 0;
 	struct gpu_resource *resource;
 	while ((resource = idmap_next(&gpu->resources, &cursor)) != NULL) {
-		free_resource(resource);
+		free_resource(gpu, resource);
 	}
 	idmap_finish(&gpu->resources);
 	idmap_init(&gpu->resources);
@@ -64,6 +96,7 @@ void resource_drop_all(struct gpu *gpu)
 
 void resource_create_2d(struct gpu_command *command)
 {
+	struct gpu *gpu = command->gpu;
 	const struct virtio_gpu_resource_create_2d *request = &command->request.create_2d;
 	uint32_t width = le32toh(request->width);
 	uint32_t height = le32toh(request->height);
@@ -88,9 +121,14 @@ void resource_create_2d(struct gpu_command *command)
 	resource->width = width;
 	resource->height = height;
 	resource->size = (uint64_t)width * height * FORMAT_PIXEL_BYTES;
+	if (!resource_hold(command, resource, resource->size, 1)) {
+		/* The command is answered, and gone. */
+		resource_drop(gpu, resource);
+		return;
+	}
 	resource->memory = memory_create_shm("hesper-2d", resource->size);
 	if (resource->memory == NULL) {
-		resource_drop(command->gpu, resource);
+		resource_drop(gpu, resource);
 		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "no memory for %ux%u",
 			     width, height);
 		return;
@@ -119,8 +157,10 @@ void resource_unref(struct gpu_command *command)
 	resource_drop(gpu, resource);
 }
 
-void backing_finish(struct gpu_backing *backing)
+void backing_finish(struct gpu *gpu, struct gpu_resource *resource)
 {
+	struct gpu_backing *backing = &resource->backing;
+	limit_give(gpu, GPU_LIMIT_MEMORY, backing->held);
 	free(backing->iov);
 	if (backing->memory != NULL) {
 		guest_memory_unref(backing->memory);
@@ -161,21 +201,27 @@ static int resolve(struct gpu_backing *backing, const struct virtio_gpu_mem_entr
 	return 0;
 }
 
-bool backing_read(struct gpu_command *command, uint32_t count, struct gpu_backing *backing)
+bool backing_read(struct gpu_command *command, struct gpu_resource *resource, uint32_t count)
 {
 	struct gpu *gpu = command->gpu;
-	*backing = (struct gpu_backing){0};
+	struct gpu_backing *backing = &resource->backing;
 	size_t bytes = (size_t)count * sizeof(struct virtio_gpu_mem_entry);
-	if (count == 0 || count > GPU_MAX_ENTRIES ||
-	    command->chain->readable_bytes != command->request_size + bytes) {
+	if (count == 0 || command->chain->readable_bytes != command->request_size + bytes) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 			     "%u memory entries in %zu bytes", count,
 			     command->chain->readable_bytes - command->request_size);
 		return false;
 	}
+	/* One at least for each entry; more where one crosses a border of guest memory. */
+	if (!limit_allows(command, GPU_LIMIT_ENTRIES, 0, count) ||
+	    !limit_take(command, GPU_LIMIT_MEMORY, count * sizeof(struct iovec))) {
+		return false;
+	}
+	backing->held = count * sizeof(struct iovec);
 	struct virtio_gpu_mem_entry *entries = malloc(bytes);
 	if (entries == NULL || vhost_memory(gpu->vhost) == NULL) {
 		free(entries);
+		backing_finish(gpu, resource);
 		command_fail(command, VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY, "out of memory");
 		return false;
 	}
@@ -184,7 +230,7 @@ bool backing_read(struct gpu_command *command, uint32_t count, struct gpu_backin
 	int error = resolve(backing, entries, count);
 	free(entries);
 	if (error < 0) {
-		backing_finish(backing);
+		backing_finish(gpu, resource);
 		command_fail(command,
 			     error == -ENOMEM ? VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY
 					      : VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
@@ -203,7 +249,7 @@ void resource_attach_backing(struct gpu_command *command)
 			     "resource %u cannot take (more) backing", resource->id);
 		return;
 	}
-	if (backing_read(command, le32toh(request->nr_entries), &resource->backing)) {
+	if (backing_read(command, resource, le32toh(request->nr_entries))) {
 		command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 	}
 }
@@ -217,6 +263,6 @@ void resource_detach_backing(struct gpu_command *command)
 			     resource->id);
 		return;
 	}
-	backing_finish(&resource->backing);
+	backing_finish(command->gpu, resource);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }

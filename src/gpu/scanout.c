@@ -213,17 +213,29 @@ void scanout_set(struct gpu_command *command)
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-/* Guest pages have no fd of their own: they are gathered at each flush, which is a CPU copy. */
-static bool make_guest_blob_visible(struct gpu_resource *resource)
+/*
+ * Guest pages have no fd of their own: they are gathered at each flush, which is a CPU copy. False and
+ * an answered command when it cannot be.
+ */
+static bool make_guest_blob_visible(struct gpu_command *command, struct gpu_resource *resource)
 {
 	if (resource->kind == GPU_RESOURCE_GUEST && resource->memory == NULL) {
+		if (!resource_hold(command, resource, resource->size, 1)) {
+			return false;
+		}
 		log_limited(LOG_WARN,
 			    "resource %u: its frames are copied by the CPU, because the guest's "
 			    "scattered pages have no fd of their own",
 			    resource->id);
 		resource->memory = memory_create_shm("hesper-guest-blob", resource->size);
 	}
-	return resource->memory != NULL;
+	if (resource->memory == NULL) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
+			     "resource %u: its memory cannot be shared with a viewer",
+			     resource->id);
+		return false;
+	}
+	return true;
 }
 
 void scanout_set_blob(struct gpu_command *command)
@@ -260,10 +272,7 @@ void scanout_set_blob(struct gpu_command *command)
 			     rect.y, resource->id);
 		return;
 	}
-	if (!make_guest_blob_visible(resource)) {
-		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
-			     "resource %u: its memory cannot be shared with a viewer",
-			     resource->id);
+	if (!make_guest_blob_visible(command, resource)) {
 		return;
 	}
 	whole.memory = resource->memory;

@@ -21,10 +21,8 @@
  * tables and orphans the commands, so a callback of an orphan touches neither.
  */
 
-/* Limits that hold before any allocation is made on a guest's word. */
-#define GPU_MAX_ENTRIES 65536   /* scatter entries of a resource */
+/* Limits that hold before any allocation is made on a guest's word, beside those of limits.h. */
 #define GPU_MAX_2D_BYTES (512ull << 20)  /* one 2D resource */
-#define GPU_MAX_SUBMIT_BYTES (64u << 20)
 #define GPU_MAX_SIZE 16384   /* pixels, each way */
 
 struct gpu_command;
@@ -36,6 +34,8 @@ struct gpu_timeline {
 
 struct gpu_context {
 	uint32_t id;
+	uint64_t serial; /* another one with the same id has another */
+	uint64_t bytes; /* of its blobs (GPU_LIMIT_CONTEXT_MEMORY) */
 	bool lost;
 	struct idmap attached; /* resource id → struct gpu_resource */
 	struct gpu_timeline rings[RENDER_MAX_RINGS];
@@ -58,6 +58,7 @@ struct gpu_backing {
 	struct iovec *iov;
 	size_t count;
 	uint64_t bytes;
+	uint64_t held; /* bytes of the list itself, of GPU_LIMIT_MEMORY */
 };
 
 struct gpu_resource {
@@ -65,6 +66,9 @@ struct gpu_resource {
 	enum gpu_resource_kind kind;
 	bool busy;
 	bool imported; /* guest pages that the renderer has as a resource, too */
+	uint64_t held; /* bytes, of GPU_LIMIT_MEMORY */
+	uint32_t files; /* of GPU_LIMIT_DESCRIPTORS */
+	uint64_t context_serial; /* whose bytes are counted; 0: no context's */
 	struct list waiters; /* struct gpu_command.wait_link */
 	struct memory *memory;
 	struct gpu_backing backing;
@@ -78,6 +82,7 @@ struct gpu_resource {
 	uint32_t context; /* that made it */
 	uint32_t map_info;
 	bool mapped;
+	bool mapping; /* is asked for */
 	uint64_t map_offset;
 };
 
@@ -111,6 +116,8 @@ struct gpu {
 	unsigned blob_scanouts; /* heads that show a blob */
 	uint64_t copied_mark; /* counter when the first of them came on */
 	uint64_t copied_on_blob_path;
+	uint64_t last_serial; /* of a context */
+	struct gpu_limit_usage usage[GPU_LIMITS];
 	bool notify[2];  /* queues with something pushed since the last interrupt */
 	uv_check_t check;
 	unsigned closing;
@@ -160,6 +167,7 @@ struct gpu_command {
 	struct gpu_timeline *timeline; /* NULL: not fenced */
 	bool ring_fence;  /* the timeline is a context's */
 	bool fence_requested;
+	bool fence_counted; /* of GPU_LIMIT_FENCES */
 	bool executed;
 	bool signalled;
 	uint32_t written;
@@ -182,6 +190,8 @@ struct gpu_command *command_create(struct gpu *gpu, unsigned queue, struct virtq
 /* Answers. The command may be freed by the call: do not use it afterwards. */
 void command_finish(struct gpu_command *command, uint32_t type);
 void command_finish_with(struct gpu_command *command, void *response, size_t size, uint32_t type);
+/* An error response; why stands in the log already. */
+void command_refuse(struct gpu_command *command, uint32_t type);
 /* An error response and one rate-limited line. */
 void command_fail(struct gpu_command *command, uint32_t type, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -201,6 +211,22 @@ void timeline_move(struct gpu_timeline *from, struct gpu_timeline *to);
 
 /* Orphans every command. */
 void command_drop_all(struct gpu *gpu);
+
+/* --- limits.c ------------------------------------------------------------------------------- */
+
+void limits_init(struct gpu *gpu, const struct gpu_limits *limits);
+/* Nothing is in use: all is dropped, and what is under way gives nothing back. */
+void limits_reset(struct gpu *gpu);
+
+/*
+ * Takes amount of what the limit allows, in its unit of 1 or bytes. False when that would go over it:
+ * the command is answered, and a line is in the log.
+ */
+bool limit_take(struct gpu_command *command, enum gpu_limit limit, uint64_t amount);
+void limit_give(struct gpu *gpu, enum gpu_limit limit, uint64_t amount);
+
+/* The same for what is counted elsewhere (now), or is of one thing (now 0). */
+bool limit_allows(struct gpu_command *command, enum gpu_limit limit, uint64_t now, uint64_t amount);
 
 /* --- dispatch.c ----------------------------------------------------------------------------- */
 
@@ -224,9 +250,15 @@ struct gpu_resource *resource_add(struct gpu_command *command, uint32_t id);
 /* Commands that wait for it are answered: there is no such resource. */
 void resource_drop(struct gpu *gpu, struct gpu_resource *resource);
 void resource_drop_all(struct gpu *gpu);
+/*
+ * Takes bytes of memory and a number of files for the resource, given back when it goes. False when a
+ * limit does not allow it: the command is answered, and nothing was taken.
+ */
+bool resource_hold(struct gpu_command *command, struct gpu_resource *resource, uint64_t bytes,
+		   uint32_t files);
 /* Reads entries behind the fixed request. On failure answers the command; false. */
-bool backing_read(struct gpu_command *command, uint32_t entries, struct gpu_backing *backing);
-void backing_finish(struct gpu_backing *backing);
+bool backing_read(struct gpu_command *command, struct gpu_resource *resource, uint32_t entries);
+void backing_finish(struct gpu *gpu, struct gpu_resource *resource);
 
 void transfer_to_host_2d(struct gpu_command *command);
 /*

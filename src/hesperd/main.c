@@ -332,6 +332,7 @@ static int start(struct hesperd *d)
 	struct gpu_options gpu = {
 		.heads = o->outputs.count,
 		.window_size = (uint64_t)o->window_mib << 20,
+		.limits = o->limits,
 		.ready = handle_render_ready,
 		.disconnected = handle_disconnected,
 		.data = d,

@@ -11,6 +11,9 @@
 #include "util/log.h"
 #include "util/options.h"
 
+/* Of hesperd itself; those of limits come behind them. */
+#define OWN_OPTIONS 27
+
 static const char *const notes[] = {
 	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to "
 	"its socket with:",
@@ -48,7 +51,7 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 	uint32_t refresh_mhz = 60000;
 	uint32_t fd = 0;
 	uint32_t ready_fd = 0;
-	const struct option_spec specs[] = {
+	const struct option_spec own[] = {
 		{"socket-path", 0, OPTION_STRING, &o->socket_path, "PATH",
 		 "wait for the machine at this vhost-user socket"},
 		{"fd", 0, OPTION_UINT, &fd, "N", "use this connected vhost-user socket instead", 3},
@@ -110,6 +113,22 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"log", 0, OPTION_CHOICE, &o->log_level, "error|warn|info|debug",
 		 "how much to say"},
 	};
+	struct option_spec specs[OWN_OPTIONS + GPU_LIMITS];
+	_Static_assert(sizeof(own) / sizeof(own[0]) == OWN_OPTIONS, "all have room");
+	memcpy(specs, own, sizeof(own));
+	for (enum gpu_limit limit = 0; limit < GPU_LIMITS; limit++) {
+		const struct gpu_limit_info *info = &gpu_limit_table[limit];
+		o->limits.values[limit] = info->usual;
+		specs[OWN_OPTIONS + limit] = (struct option_spec){
+			.name = info->name,
+			.kind = OPTION_UINT,
+			.target = &o->limits.values[limit],
+			.argument = info->argument,
+			.help = info->meaning,
+			.min = 1,
+			.max = info->max,
+		};
+	}
 	const struct option_table table = {
 		.program = "hesperd",
 		.operands = "",

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gpu/limits.h"
 #include "hesperd/outputs.h"
 
 enum hesperd_memory {
@@ -38,6 +39,7 @@ struct hesperd_options {
 	const char *render_server;
 	const char *render_process;
 	const char *render_read;
+	struct gpu_limits limits;
 	uint32_t watchdog_ms;
 	uint32_t sandbox; /* enum sandbox_mode */
 	const char *stats;

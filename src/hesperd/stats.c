@@ -17,6 +17,22 @@ json_t *stats_describe(const struct memory_path *path)
 			 "virglrenderer", HESPER_VIRGL_VERSION, "hesper", HESPER_VERSION);
 }
 
+/* By the options' names, without "max-". */
+static json_t *describe_limits(const struct gpu *gpu)
+{
+	json_t *limits = json_object();
+	for (enum gpu_limit limit = 0; limit < GPU_LIMITS; limit++) {
+		struct gpu_limit_usage usage;
+		gpu_limit_usage(gpu, limit, &usage);
+		json_object_set_new(limits, gpu_limit_table[limit].name + strlen("max-"),
+				    json_pack("{s:I, s:I, s:I, s:I}", "allowed",
+					      (json_int_t)usage.allowed, "now",
+					      (json_int_t)usage.now, "most", (json_int_t)usage.most,
+					      "refused", (json_int_t)usage.refused));
+	}
+	return limits;
+}
+
 void stats_write(struct errands *errands, const struct memory_path *memory, const struct gpu *gpu)
 {
 	json_t *stats = stats_describe(memory);
@@ -28,6 +44,9 @@ void stats_write(struct errands *errands, const struct memory_path *memory, cons
 	if (gpu != NULL) {
 		json_object_set_new(stats, "blob_path_cpu_copied_bytes",
 				    json_integer((json_int_t)gpu_copied_on_blob_path(gpu)));
+	}
+	if (gpu != NULL) {
+		json_object_set_new(stats, "limits", describe_limits(gpu));
 	}
 	FILE *file = errands_open();
 	if (file != NULL) {

@@ -33,6 +33,9 @@
 #define BATCH 64
 #define MAX_QUEUED 4096
 #define MAX_QUEUED_BYTES (128u << 20)
+/* Descriptors in the queues of one process, and of all: hesperd has other use for its own. */
+#define MAX_QUEUED_FILES 128
+#define MAX_ALL_QUEUED_FILES 384
 /* The time is over after this many beats without progress. */
 #define WATCHDOG_BEATS 8
 /* Starting up reads a driver's files, maybe from a slow disk. */
@@ -76,10 +79,14 @@ struct render_process {
 	struct list outgoing;
 	size_t outgoing_count;
 	size_t outgoing_bytes;
+	unsigned outgoing_files;
 	struct list awaited;
 	uint32_t sequence;
 	uint32_t fences[RENDER_MAX_RINGS]; /* pending */
 };
+
+/* Of all processes. */
+static unsigned queued_files;
 
 static void handle_closed(uv_handle_t *handle)
 {
@@ -94,6 +101,10 @@ static void free_outgoing(struct render_process *process, struct outgoing *outgo
 	list_remove(&outgoing->link);
 	process->outgoing_count--;
 	process->outgoing_bytes -= outgoing->bytes;
+	if (outgoing->fd >= 0) {
+		process->outgoing_files--;
+		queued_files--;
+	}
 	if (outgoing->done != NULL) {
 		outgoing->done(outgoing->data, status);
 	}
@@ -350,6 +361,10 @@ static void enqueue(struct render_process *process, const struct outgoing *value
 		   process->outgoing_bytes + values->bytes > MAX_QUEUED_BYTES) {
 		lose(process, "%zu messages and %zu KiB of commands wait for its process",
 		     process->outgoing_count, process->outgoing_bytes / 1024);
+	} else if (values->fd >= 0 && (process->outgoing_files >= MAX_QUEUED_FILES ||
+				       queued_files >= MAX_ALL_QUEUED_FILES)) {
+		lose(process, "%u files of it, and %u in all, wait for a process",
+		     process->outgoing_files, queued_files);
 	}
 	if (outgoing == NULL || process->broken) {
 		free(outgoing);
@@ -369,6 +384,10 @@ static void enqueue(struct render_process *process, const struct outgoing *value
 	list_append(&process->outgoing, &outgoing->link);
 	process->outgoing_count++;
 	process->outgoing_bytes += outgoing->bytes;
+	if (outgoing->fd >= 0) {
+		process->outgoing_files++;
+		queued_files++;
+	}
 	set_wants_write(process, true);
 }
 

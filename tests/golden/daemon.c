@@ -118,7 +118,7 @@ void daemon_close(struct daemon *daemon)
 	assert_int_equal(rmdir(daemon->directory), 0);
 }
 
-uint64_t daemon_counter(struct daemon *daemon, const char *name)
+static json_t *read_stats(struct daemon *daemon)
 {
 	/* Written to another file and renamed: once the name is there, it is whole. */
 	unlink(daemon->stats);
@@ -128,9 +128,28 @@ uint64_t daemon_counter(struct daemon *daemon, const char *name)
 	}
 	json_t *stats = json_load_file(daemon->stats, 0, NULL);
 	assert_non_null(stats);
+	return stats;
+}
+
+uint64_t daemon_counter(struct daemon *daemon, const char *name)
+{
+	json_t *stats = read_stats(daemon);
 	json_t *value = json_object_get(stats, name);
 	if (!json_is_integer(value)) {
 		fail_msg("there is no counter %s", name);
+	}
+	uint64_t result = (uint64_t)json_integer_value(value);
+	json_decref(stats);
+	return result;
+}
+
+uint64_t daemon_limit(struct daemon *daemon, const char *limit, const char *what)
+{
+	json_t *stats = read_stats(daemon);
+	json_t *usage = json_object_get(json_object_get(stats, "limits"), limit);
+	json_t *value = json_object_get(usage, what);
+	if (!json_is_integer(value)) {
+		fail_msg("there is no limit %s", limit);
 	}
 	uint64_t result = (uint64_t)json_integer_value(value);
 	json_decref(stats);

@@ -37,6 +37,9 @@ void daemon_close(struct daemon *daemon);
 /* A counter of the statistics file, as of now. */
 uint64_t daemon_counter(struct daemon *daemon, const char *name);
 
+/* What the statistics say now of a limit: "allowed", "now", "most" or "refused". */
+uint64_t daemon_limit(struct daemon *daemon, const char *limit, const char *what);
+
 /* Sends a command on queue 0; the type of the answer. response may be NULL. */
 uint32_t daemon_command(struct daemon *daemon, const void *request, uint32_t size, void *response,
 			uint32_t response_size);
