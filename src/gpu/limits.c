@@ -38,7 +38,7 @@ const struct gpu_limit_info gpu_limit_table[GPU_LIMITS] = {
 				      "host memory that blobs of one context may take; else half "
 				      "of --max-memory",
 				      NO_MEMORY},
-	[GPU_LIMIT_MAPPINGS] = {"max-mappings", 1024, 1900, 1, "N",
+	[GPU_LIMIT_MAPPINGS] = {"max-mappings", 1024, 0, 1, "N",
 				"blobs that the guest may have mapped at a time", NO_MEMORY},
 	[GPU_LIMIT_ENTRIES] = {"max-entries", 65536, 65536, 1, "N",
 			       "pieces of guest memory that a resource may be made of",

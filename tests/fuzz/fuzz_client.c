@@ -236,7 +236,9 @@ static void input(const struct op *op)
 	case DISPLAY_RELEASE_ALL:
 		break;
 	}
-	display_client_input(fx.client, op->which % (CONSOLES + 1), &input);
+	for (unsigned i = 0; i <= ((op->which & 0x80) != 0 ? op->how * 4u : 0); i++) {
+		display_client_input(fx.client, op->which % 0x80 % (CONSOLES + 1), &input);
+	}
 }
 
 /* --- the server ------------------------------------------------------------------------------ */

@@ -113,6 +113,7 @@ static struct fixture {
 	struct render *render;
 	struct render_options render_options;
 	bool own_renderer; /* renderer_impl, not render_none */
+	bool low_limits; /* soon reached */
 	struct model model;
 	bool model_stale; /* something was answered that the model does not know */
 	bool calm; /* nobody waits for anything */
@@ -255,7 +256,10 @@ static bool is_answer(uint32_t type)
 /* A limit of the device that the model has no part in. */
 static bool over_limit(uint32_t type, uint32_t expected)
 {
-	return type == VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY && expected < VIRTIO_GPU_RESP_ERR_UNSPEC;
+	return fx.low_limits &&
+	       (type == VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY ||
+		type == VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER) &&
+	       type != expected;
 }
 
 static void check_order(const struct half_chain *chain, const struct virtio_gpu_ctrl_hdr *asked)
@@ -786,6 +790,21 @@ static void handle_disconnected(void *data, int error)
 {
 }
 
+static const struct gpu_limits low_limits = {
+	.values =
+		{
+			[GPU_LIMIT_RESOURCES] = 6,
+			[GPU_LIMIT_CONTEXTS] = 3,
+			[GPU_LIMIT_MEMORY] = 1,
+			[GPU_LIMIT_CONTEXT_MEMORY] = 1,
+			[GPU_LIMIT_MAPPINGS] = 2,
+			[GPU_LIMIT_ENTRIES] = 8,
+			[GPU_LIMIT_COMMAND] = 1,
+			[GPU_LIMIT_FENCES] = 4,
+			[GPU_LIMIT_DESCRIPTORS] = 4,
+		},
+};
+
 static void open_device(const struct op *header)
 {
 	static const char *const names[] = {"hesper-1", "a name of 13"};
@@ -800,6 +819,10 @@ static void open_device(const struct op *header)
 		.ready = handle_ready,
 		.disconnected = handle_disconnected,
 	};
+	fx.low_limits = (header->misc & 0x40) != 0;
+	if (fx.low_limits) {
+		options.limits = low_limits;
+	}
 	for (unsigned i = 0; i < fx.model.heads; i++) {
 		const struct gpu_mode mode = {i < 2 ? 640 : 0, i < 2 ? 480 : 0, 60000, 0, 0};
 		options.outputs[i] = (struct gpu_output){mode, names[i % 2]};

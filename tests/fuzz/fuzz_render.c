@@ -20,11 +20,11 @@
 
 const size_t fuzz_record_size = 24;
 
-#define MAX_OPS 200
+#define MAX_OPS 160
 #define MAX_PROCESSES 16
 #define CONTEXTS 6u
 #define RESOURCES 16u
-#define MAX_REQUESTS 1024u
+#define MAX_REQUESTS 2600u
 
 enum action {
 	CREATE,
@@ -199,6 +199,24 @@ static void on_blob(void *data, int status, struct memory *memory, uint32_t map_
 	}
 }
 
+static void submit(const struct op *op, uint32_t context)
+{
+	/* In the datagram, or too large for it. */
+	uint32_t size = (op->how & 0x80) != 0   ? 32772 + op->a % 65536 / 4 * 4
+			: (op->how & 0x40) != 0 ? op->a % 8193 * 4
+						: op->a % 256 * 4;
+	const struct render_submit submit = {
+		.context = context,
+		.commands = size > 0 ? calloc(1, size) : NULL,
+		.size = size,
+		.fence = (op->how & 1) != 0,
+		.ring = op->what % RENDER_MAX_RINGS,
+		.fence_id = op->b,
+	};
+	fx.fences[context] += submit.fence;
+	render_submit(fx.render, &submit, on_done, new_request(0));
+}
+
 static void ask(const struct op *op)
 {
 	uint32_t context = 1 + op->which % CONTEXTS;
@@ -263,21 +281,11 @@ static void ask(const struct op *op)
 			render_context_detach(fx.render, context, resource);
 		}
 		break;
-	default: { /* SUBMIT */
-		uint32_t size =
-			(op->how & 0x80) != 0 ? 32768 + op->a % 65536 / 4 * 4 : op->a % 256 * 4;
-		const struct render_submit submit = {
-			.context = context,
-			.commands = size > 0 ? calloc(1, size) : NULL,
-			.size = size,
-			.fence = (op->how & 1) != 0,
-			.ring = op->what % RENDER_MAX_RINGS,
-			.fence_id = op->b,
-		};
-		fx.fences[context] += submit.fence;
-		render_submit(fx.render, &submit, on_done, new_request(0));
+	default: /* SUBMIT */
+		for (unsigned i = 0; i < ((op->how & 0x20) != 0 ? 12u : 1u); i++) {
+			submit(op, context);
+		}
 		break;
-	}
 	}
 	fx.in_call = false;
 }

@@ -486,8 +486,50 @@ void model_copy(struct model *model, const struct gpu *gpu)
 	}
 }
 
+/* What is counted as in use is what is there, and within the limits. */
+static void compare_usage(const struct gpu *gpu)
+{
+	uint64_t memory = 0;
+	uint64_t files = 0;
+	uint64_t mapped = 0;
+	size_t cursor = 0;
+	const struct gpu_resource *resource;
+	const struct gpu_context *context;
+	while ((resource = idmap_next(&gpu->resources, &cursor)) != NULL) {
+		memory += resource->held + resource->backing.held;
+		files += resource->files;
+		mapped += resource->mapped;
+	}
+	const struct gpu_limit_usage *usage = gpu->usage;
+	FUZZ_CHECK(usage[GPU_LIMIT_MEMORY].now == memory, "%llu bytes in use, not %llu",
+		   (unsigned long long)usage[GPU_LIMIT_MEMORY].now, (unsigned long long)memory);
+	FUZZ_CHECK(usage[GPU_LIMIT_DESCRIPTORS].now == files, "%llu files in use, not %llu",
+		   (unsigned long long)usage[GPU_LIMIT_DESCRIPTORS].now, (unsigned long long)files);
+	FUZZ_CHECK(usage[GPU_LIMIT_MAPPINGS].now == mapped, "%llu mappings in use, not %llu",
+		   (unsigned long long)usage[GPU_LIMIT_MAPPINGS].now, (unsigned long long)mapped);
+	FUZZ_CHECK(usage[GPU_LIMIT_FENCES].now == 0, "%llu fences in use",
+		   (unsigned long long)usage[GPU_LIMIT_FENCES].now);
+	cursor = 0;
+	while ((context = idmap_next(&gpu->contexts, &cursor)) != NULL) {
+		uint64_t bytes = 0;
+		size_t inner = 0;
+		while ((resource = idmap_next(&gpu->resources, &inner)) != NULL) {
+			bytes += resource->context_serial == context->serial ? resource->size : 0;
+		}
+		FUZZ_CHECK(context->bytes == bytes, "context %u: %llu bytes in use, not %llu",
+			   context->id, (unsigned long long)context->bytes,
+			   (unsigned long long)bytes);
+	}
+	for (enum gpu_limit i = 0; i < GPU_LIMITS; i++) {
+		FUZZ_CHECK(usage[i].now <= usage[i].allowed, "limit %d is passed", i);
+	}
+	FUZZ_CHECK(gpu->resources.count <= usage[GPU_LIMIT_RESOURCES].allowed, "resources");
+	FUZZ_CHECK(gpu->contexts.count <= usage[GPU_LIMIT_CONTEXTS].allowed, "contexts");
+}
+
 void model_compare(struct model *model, const struct gpu *gpu)
 {
+	compare_usage(gpu);
 	size_t resources = 0;
 	size_t contexts = 0;
 	for (size_t i = 0; i < MODEL_IDS; i++) {

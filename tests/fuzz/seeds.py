@@ -318,6 +318,13 @@ def client_seeds():
     yield "dmabuf2", shown + picture("dmabuf2", x=2, y=2, offset=4) + picture("update_dmabuf")
     yield "bytes", shown + picture("bytes") + picture("update_bytes", 8, 8, x=3) + client("done") * 2
     yield "bytes-16", shown + picture("bytes", stride=255, how=1) + picture("bytes", how=3)
+    yield "modifier", shown + picture("dmabuf", change=0x8f, odd=5) + picture("dmabuf", change=0x4f)
+    yield "unread-input", shown + client("deaf", what=1) + b"".join(
+        client("input", 0x80, what, 255, words(30, 1, 5, 5)) for what in range(7)) + client("deaf")
+    yield "wheel", (start + wait + client("answer", what=1) + wait + client("answer") * 4 + client(
+        "answer", how=0x80) + wait + client("answer") + wait + b"".join(client(
+            "input", what=4, values=struct.pack("<ii", dx, dy)) for dx, dy in (
+                (0, 500), (0, -100), (300, 0), (-70, -70))))
     yield "disable", shown + picture("map") + picture("disable") + picture("update_map")
     yield "cursor", shown + picture("cursor") + picture("mouse", change=1)
     yield "signals", shown + b"".join(client("signal", what=i, values=bytes([1, 5, 0, 7, 0, 1]))
@@ -407,7 +414,16 @@ def render_seeds():
                                                                                      what=1))
     yield "import", start + made + render("import", what=2) + render("attach", what=2) + render(
         "detach", what=2)
-    yield "deaf", start + made + render("deaf", how=1) + render("submit", how=0x81, a=30000) * 30
+    full = render("submit", how=0x60, a=8000)
+    yield "deaf", (start + made + render("deaf", how=1) + full + blob + render("import", what=2) +
+                   render("attach", what=2) + render("submit", how=0x81, a=30000) * 3 +
+                   render("deaf") + render("read") * 3)
+    yield "deaf-dies", start + made + render("deaf", how=1) + full + blob + render("die")
+    yield "deaf-destroyed", start + made + render("deaf", how=1) + full + blob + render(
+        "fence") + render("destroy")
+    yield "deaf-reset", start + made + render("deaf", how=1) + full + blob + render("reset")
+    yield "deaf-watched", render("create", how=1) + made + render("deaf", how=1) + full + render(
+        "timer") * 10
     yield "watchdog", render("create", how=1) + made + blob + render("timer") * 10
     yield "lost", start + made + blob + render("lost", what=65) + render("destroy")
     yield "dies", start + made + blob + render("submit", how=1) + render("die") + render("destroy")
