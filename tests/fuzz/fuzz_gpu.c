@@ -256,10 +256,9 @@ static bool is_answer(uint32_t type)
 /* A limit of the device that the model has no part in. */
 static bool over_limit(uint32_t type, uint32_t expected)
 {
-	return fx.low_limits &&
-	       (type == VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY ||
-		type == VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER) &&
-	       type != expected;
+	bool limit = type == VIRTIO_GPU_RESP_ERR_OUT_OF_MEMORY ||
+		     (fx.low_limits && type == VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER);
+	return limit && type != expected;
 }
 
 static void check_order(const struct half_chain *chain, const struct virtio_gpu_ctrl_hdr *asked)
