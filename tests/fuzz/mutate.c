@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mutation by records. A target that reads its input as records of one size keeps its commands
- * whole when they are moved, doubled or taken from another input; libFuzzer's own mutations change
- * bytes inside of one record.
+ * Mutation by records. A target that reads its input as records of one size keeps its actions whole
+ * when they are moved, doubled or taken from another input; the first byte is an action's kind, and
+ * bytes in one column mean the same, mostly. libFuzzer's own mutations change one record.
  */
 #include <string.h>
 
@@ -42,6 +42,8 @@ static size_t erase(uint8_t *data, size_t count, size_t at, size_t records)
 
 #define MAX_MOVED 8
 #define MAX_RECORD 64
+/* The first byte of a record says what it is. */
+#define MAX_KINDS 64
 
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
 {
@@ -60,7 +62,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 	size_t at = next(&seed) % count;
 	size_t records = 1 + next(&seed) % MAX_MOVED;
 	records = records < count - at ? records : count - at;
-	switch (next(&seed) % 8) {
+	size_t column = next(&seed) % record;
+	switch (next(&seed) % 12) {
 	case 0:
 		return record * erase(data, count, at, records);
 	case 1: /* double */
@@ -72,13 +75,22 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 		count = erase(data, count, at, records);
 		return record *
 		       insert(data, count, most, next(&seed) % (count + 1), moved, records);
-	case 3: /* double, and change the copy */
+	case 3: /* double, and make the copy another kind of action on the same things */
+	case 4:
 		memcpy(moved, data + at * record, record);
-		LLVMFuzzerMutate(moved, record, record);
+		moved[0] = (uint8_t)(next(&seed) % MAX_KINDS);
 		return record * insert(data, count, most, next(&seed) % (count + 1), moved, 1);
-	case 4: /* one byte of one record from another */
-		data[at * record + next(&seed) % record] =
-			data[next(&seed) % count * record + next(&seed) % record];
+	case 5:
+		data[at * record] = (uint8_t)(next(&seed) % MAX_KINDS);
+		return count * record;
+	case 6: /* the same thing as another action's */
+		data[at * record + column] = data[next(&seed) % count * record + column];
+		return count * record;
+	case 7: /* ids and flags are small */
+		data[at * record + column] = (uint8_t)(next(&seed) % 16);
+		return count * record;
+	case 8:
+		data[at * record + column] ^= (uint8_t)(1u << next(&seed) % 8);
 		return count * record;
 	default:
 		/* As libFuzzer likes, but what it inserts or erases stays in the record. */

@@ -42,6 +42,10 @@ def gpu_seeds():
     blob = gpu("create_blob", res=2, ctx=1, head=1, fmt=1, size=4)
     show = gpu("set_scanout_blob", res=2, w=32, h=32, size=0)
     yield "draw-2d", gpu_header(2) + draw_2d
+    yield "draw-2d-parts", (gpu_header(2) + draw_2d + gpu("transfer", res=1, x=3, y=4, w=5, h=6) +
+                            gpu("flush", res=1, x=3, y=4, w=5, h=6) + gpu("detach", res=1) +
+                            gpu("detach", res=1) + gpu("transfer", res=1, **whole) +
+                            gpu("attach", res=1, entries=3, y=1) + gpu("transfer", res=1, **whole))
     yield "draw-2d-away", (gpu_header(2) + draw_2d + gpu("unref", res=1) +
                            gpu("flush", res=1, **whole) + gpu("set_scanout") + gpu("timer"))
     yield "context", (gpu_header(1) + context + gpu("submit", FENCE | RING, ctx=0x11, entries=8) +
@@ -90,6 +94,13 @@ def gpu_seeds():
     yield "monitors", (gpu_header(4) + gpu("mode", head=2, w=800, h=600, misc=60) + gpu("info") +
                        gpu("edid", head=2) + gpu("config", misc=1, size=16) +
                        gpu("mode", head=2, misc=60) + gpu("timer") + gpu("edid", head=2))
+    yield "opaque", (gpu_header(1) + context + gpu("manner", misc=4) + blob + gpu("answer", misc=4) +
+                     gpu("map", res=2) + show + gpu("cursor", res=2) + gpu("calm"))
+    yield "many-maps", gpu_header(1) + context + b"".join(
+        gpu("create_blob", res=r, ctx=1, head=1, fmt=1, size=0) + gpu("map", res=r, offset=r)
+        for r in range(1, 11)) + gpu("pause")
+    yield "huge-monitor", gpu_header(1) + gpu("mode", w=8192, h=64, x=5000, y=5, misc=60) + gpu(
+        "edid") + gpu("mode", w=8192, h=8192, misc=0xff, size=1000000) + gpu("edid")
     yield "cursor", (gpu_header(1) + gpu("create_2d", res=4, w=64, h=64) +
                      gpu("cursor", res=4, x=3, y=4, w=1, h=1) + gpu("move", x=5, y=6) +
                      gpu("cursor"))
