@@ -150,7 +150,10 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Up to 255 bytes. dots: how many at least, or -1 for none at all; more: other characters. */
+/*
+ * Up to 255 bytes. dots: how many at least, or -1 for none at all; more: other characters, also at
+ * the beginning of an element.
+ */
 static bool is_name(const char *text, size_t length, int dots, const char *more)
 {
 	bool fresh = true; /* an element begins */
@@ -238,8 +241,14 @@ static bool is_right(enum field field, const char *text, size_t length)
 		return is_name(text, length, -1, "");
 	case FIELD_SIGNATURE:
 		return is_signature(text, length);
+	case FIELD_DESTINATION:
+	case FIELD_SENDER:
+		/* Between two peers nobody has a name, but some write one all the same. */
+		return length <= 255 &&
+		       (text[0] == ':' ? is_name(text + 1, length - 1, 1, "-0123456789")
+				       : is_name(text, length, 1, "-")) &&
+		       strcmp(text, "org.freedesktop.DBus.Local") != 0;
 	default:
-		/* Between two peers nobody has a name. */
 		return false;
 	}
 }

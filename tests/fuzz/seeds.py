@@ -284,6 +284,10 @@ def server_seeds():
     for i in range(0, len(bends), 4):
         yield f"bent-{i}", start + ready + b"".join(server("connect") + ready + server(
             "call_bent", head=0x80, values=bytes(16) + bend) + ready for bend in bends[i:i + 4])
+    # The interface of a call becomes its destination, or its sender.
+    for field in (6, 7):
+        yield f"named-{field}", start + ready + server(
+            "call_bent", head=0x80, values=bytes(16) + bytes([56, field])) + ready
     yield "in-pieces", start + ready + b"".join(
         server("call_bent", head=head) for head in range(1, 100, 9))
     yield "flood", start + ready + server("read", what=2) + server(

@@ -242,6 +242,23 @@ static void test_reply_serial_of_a_call(void **state)
 	refuse(&call, fx.output);
 }
 
+/* Some write whom they mean, though nobody else is there. */
+static void test_destination(void **state)
+{
+	static const uint8_t bytes[] = "l\1\0\1\0\0\0\0\7\0\0\0\55\0\0\0"
+				       "\1\1o\0\1\0\0\0/\0\0\0\0\0\0\0"
+				       "\3\1s\0\1\0\0\0M\0\0\0\0\0\0\0"
+				       "\6\1s\0\4\0\0\0:1.2\0\0\0\0";
+	uint8_t wrong[sizeof(bytes)];
+	assert_null(bus_input_judge(bytes, 64, 0));
+	memcpy(wrong, bytes, sizeof(bytes));
+	wrong[56] = '.';
+	assert_non_null(bus_input_judge(wrong, 64, 0));
+	memcpy(wrong, bytes, sizeof(bytes));
+	wrong[61] = 1; /* behind the field */
+	assert_non_null(bus_input_judge(wrong, 64, 0));
+}
+
 static void test_too_long(void **state)
 {
 	struct call call = make_call(0);
@@ -328,6 +345,7 @@ int main(void)
 		TEST(test_more_descriptors_than_come),
 		TEST(test_no_path),
 		TEST(test_reply_serial_of_a_call),
+		TEST(test_destination),
 		TEST(test_too_long),
 		TEST(test_bad_type_number_and_version),
 		TEST(test_descriptor_in_the_middle),
