@@ -50,7 +50,7 @@ int confine_begin(struct confine *confine, const struct hesperd_options *options
 		return error;
 	}
 	if (sandbox_has(&confine->sandbox, SANDBOX_NAMESPACES)) {
-		error = sandbox_unshare(&step);
+		error = sandbox_unshare(&confine->own_users, &step);
 	}
 	if (error < 0) {
 		return fail(step, error);
@@ -132,7 +132,10 @@ static int enter_program(void *data)
 	if (error == 0 && confine->files != NULL) {
 		error = sandbox_files_enter(confine->files, NULL);
 	}
-	setrlimit(RLIMIT_NPROC, &tasks);
+	/* Elsewhere the user's other programs would count, too. */
+	if (confine->own_users) {
+		setrlimit(RLIMIT_NPROC, &tasks);
+	}
 	if (error == 0 && confine->render_filter != NULL) {
 		error = sandbox_filter_enter(confine->render_filter, NULL);
 	}

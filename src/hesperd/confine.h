@@ -15,6 +15,7 @@
  */
 struct confine {
 	struct sandbox sandbox;
+	bool own_users; /* in a user namespace */
 	struct sandbox_files *files; /* of the renderers, in the spawner; NULL: no Landlock */
 	struct sandbox_filter *spawner_filter;
 	struct sandbox_filter *render_filter;

@@ -49,10 +49,13 @@ static int map_user(unsigned uid, unsigned gid)
 	return error;
 }
 
-int sandbox_unshare(const char **step)
+int sandbox_unshare(bool *own_users, const char **step)
 {
+	bool ignored;
 	unsigned uid = geteuid();
 	unsigned gid = getegid();
+	own_users = own_users != NULL ? own_users : &ignored;
+	*own_users = false;
 	/* Root keeps its hold on files, such as a socket in a user's directory, until it gives it up. */
 	if (unshare(OWN) == 0) {
 		return 0;
@@ -60,6 +63,7 @@ int sandbox_unshare(const char **step)
 	if (unshare(CLONE_NEWUSER | OWN) < 0) {
 		return failed(step, "unshare");
 	}
+	*own_users = true;
 	int error = map_user(uid, gid);
 	errno = -error;
 	return error < 0 ? failed(step, "uid_map") : 0;

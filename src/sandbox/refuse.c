@@ -78,6 +78,15 @@ static void handle_trap(int number, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+static void find_names(void)
+{
+	for (int call = 0; call < CALLS; call++) {
+		/* malloc'ed, for as long as we live. */
+		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
+		names[call] = name != NULL && strlen(name) <= 40 ? name : NULL;
+	}
+}
+
 int refuse_start(void)
 {
 	ucontext_t none;
@@ -88,12 +97,9 @@ int refuse_start(void)
 	if (!set_result(&none, 0)) {
 		return -EOPNOTSUPP;
 	}
-	for (int call = 0; call < CALLS; call++) {
-		/* malloc'ed, for as long as we live. */
-		names[call] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, call);
-		if (names[call] != NULL && strlen(names[call]) > 40) {
-			names[call] = NULL;
-		}
+	/* A process may enter more than one filter. */
+	if (names[0] == NULL) {
+		find_names();
 	}
 	return sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
 }

@@ -65,9 +65,10 @@ bool sandbox_has(const struct sandbox *sandbox, enum sandbox_stage stage);
 
 /*
  * Namespaces of their own for this process (mount, net, ipc, uts, cgroup) and for what it forks from
- * now on (pid); as somebody who may not make those, in a user namespace where one is the same user.
+ * now on (pid); as somebody who may not make those, in a user namespace where one is the same user:
+ * then *own_users (may be NULL) is true.
  */
-int sandbox_unshare(const char **step);
+int sandbox_unshare(bool *own_users, const char **step);
 
 /* The root directory is an empty one, which nothing can be written into; no path leads out. */
 int sandbox_empty_root(const char **step);
