@@ -3,6 +3,9 @@
  * The spawner's own process. It is a copy of hesperd as it was when it had just started; it holds
  * nothing but its socket and knows nothing of guests.
  *
+ * Forks are _Fork: handlers that libraries have for forks (libuv closes fds of its own in one) are
+ * meant for hesperd, whose fds we have not.
+ *
  * Ends. A child is left unreaped until its process group has been killed: its number cannot be
  * another's meanwhile. What its group left behind becomes our child (we are a subreaper), so
  * that "no child is left" means that nothing is left. A child also gets a signal from the kernel
@@ -147,7 +150,7 @@ static void start(struct spawner_process *process, uint32_t id, int *socket)
 	pid_t self = getpid();
 	/* dup2 onto the same number would keep CLOEXEC: stay clear of it. */
 	int above = *socket == SPAWNER_CHILD_FD ? fd_dup(*socket) : *socket;
-	pid_t pid = child == NULL || above < 0 ? -1 : fork();
+	pid_t pid = child == NULL || above < 0 ? -1 : _Fork();
 	if (pid == 0) {
 		run_program(process, above, self);
 	}
