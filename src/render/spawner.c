@@ -114,7 +114,7 @@ int spawner_create(char *const *argv, char *const *extra_environment,
 		return -ENOMEM;
 	}
 	pid_t self = getpid();
-	pid_t pid = fork();
+	pid_t pid = _Fork();
 	if (pid == 0) {
 		run(pair[1], argv, environment, hooks != NULL ? hooks : &none, self);
 	}
@@ -166,7 +166,7 @@ static void handle_closed(uv_handle_t *handle)
 /* When it has closed its socket: it does that by ending. */
 static void close_line(struct line *line)
 {
-	if (line->open) {
+	if (line->open && !uv_is_closing((uv_handle_t *)&line->poll)) {
 		line->spawner->closing++;
 		uv_close((uv_handle_t *)&line->poll, handle_closed);
 	}
@@ -200,6 +200,18 @@ static void handle_end(struct line *line)
 	}
 }
 
+static void take_stand_by(struct spawner *spawner, int fd, pid_t pid)
+{
+	struct line *line = spawner->stands_by;
+	if (!spawner->destroyed && line->fd < 0 && !line->open && open_line(line, fd) == 0) {
+		line->pid = pid;
+		return;
+	}
+	/* Nobody needs it any more. It ends when it sees that. */
+	fd_close(&fd);
+	waitpid(pid, NULL, 0);
+}
+
 static void handle_line(uv_poll_t *poll, int status, int events)
 {
 	struct line *line = poll->data;
@@ -220,12 +232,9 @@ static void handle_line(uv_poll_t *poll, int status, int events)
 		log_debug("hesper-render %u ended: %s %d", message.id,
 			  signal != 0 ? "signal" : "status",
 			  signal != 0 ? signal : WEXITSTATUS(message.status));
-	} else if (message.op == SPAWNER_STANDS_BY && fd >= 0 && spawner->stands_by->fd < 0 &&
-		   !spawner->stands_by->open && !spawner->destroyed) {
-		if (open_line(spawner->stands_by, fd) == 0) {
-			spawner->stands_by->pid = (pid_t)message.id;
-			fd = -1;
-		}
+	} else if (message.op == SPAWNER_STANDS_BY && fd >= 0) {
+		take_stand_by(spawner, fd, (pid_t)message.id);
+		fd = -1;
 	}
 	fd_close(&fd);
 }

@@ -3,6 +3,9 @@
  * The spawner's own process. It is a copy of hesperd as it was when it had just started; it holds
  * nothing but its socket and knows nothing of guests.
  *
+ * Forks are _Fork: handlers that libraries have for forks (libuv closes fds of its own in one) are
+ * meant for hesperd, whose fds we have not.
+ *
  * Ends. A child is left unreaped until its process group has been killed: its number cannot be
  * another's meanwhile. What its group left behind becomes our child (we are a subreaper), so
  * that "no child is left" means that nothing is left. A child also gets a signal from the kernel
@@ -161,7 +164,7 @@ static _Noreturn void run_program(const struct spawner_process *process, int soc
 static pid_t fork_into(unsigned namespaces)
 {
 	return namespaces == 0
-		       ? fork()
+		       ? _Fork()
 		       : (pid_t)syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, NULL);
 }
 

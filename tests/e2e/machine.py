@@ -192,7 +192,8 @@ class Machine:
         self.qemu = subprocess.Popen(
             [os.environ.get("HESPER_QEMU", "qemu-system-x86_64"),
              "-machine", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", "max",
-             "-smp", str(cpus()), "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
+             # As the launcher: see qemu_args.c for the second processor that is never there.
+             "-smp", f"{cpus()},maxcpus={max(2, cpus())}", "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
              "-nodefaults", "-display", "none",
              "-kernel", f"{image}/vmlinuz", "-initrd", f"{image}/initrd.img",
              "-append", f"console=ttyS0 console=tty0 panic=-1 {parameters} {append}",
