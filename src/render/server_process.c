@@ -2,9 +2,11 @@
 #include "render/server_process.h"
 
 #include <errno.h>
+#include <gnu/lib-names.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +15,13 @@
 #include "util/fd.h"
 
 extern char **environ;
+
+/*
+ * Drivers that compile shaders for the CPU (lavapipe) find what the code calls, such as powf, among
+ * the libraries that the program itself was linked with; the server was not with this one, and then
+ * jumps to address 0.
+ */
+#define MATHS LIBM_SO
 
 /* The fd that the server finds its socket on: the first after the standard ones. */
 #define SERVER_FD 3
@@ -44,8 +53,18 @@ static bool same_name(const char *a, const char *b)
 	return strncmp(a, b, length + 1) == 0;
 }
 
-/* Our environment with extra's names replaced; only the array is allocated. */
-static char **merge_environment(char *const *extra)
+/* LD_PRELOAD=…, allocated, or NULL. */
+static char *preload_maths(void)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char *text;
+	int length = old != NULL && old[0] != '\0' ? asprintf(&text, "LD_PRELOAD=%s:" MATHS, old)
+						   : asprintf(&text, "LD_PRELOAD=" MATHS);
+	return length < 0 ? NULL : text;
+}
+
+/* Our environment with preload and extra's names replaced; only the array is allocated. */
+static char **merge_environment(char *const *extra, char *preload)
 {
 	size_t count = 0;
 	size_t added = 0;
@@ -55,13 +74,13 @@ static char **merge_environment(char *const *extra)
 	while (extra != NULL && extra[added] != NULL) {
 		added++;
 	}
-	char **merged = calloc(count + added + 1, sizeof(*merged));
+	char **merged = calloc(count + added + 2, sizeof(*merged));
 	if (merged == NULL) {
 		return NULL;
 	}
 	size_t used = 0;
 	for (size_t i = 0; i < count; i++) {
-		bool replaced = false;
+		bool replaced = same_name(preload, environ[i]);
 		for (size_t j = 0; j < added; j++) {
 			replaced = replaced || same_name(extra[j], environ[i]);
 		}
@@ -69,6 +88,7 @@ static char **merge_environment(char *const *extra)
 			merged[used++] = environ[i];
 		}
 	}
+	merged[used++] = preload;
 	for (size_t j = 0; j < added; j++) {
 		merged[used++] = extra[j];
 	}
@@ -99,17 +119,12 @@ static int spawn(const char *path, char *const *environment, int fd, pid_t *pid)
 	return error;
 }
 
-int server_process_start(const char *path, char *const *extra, pid_t *pid)
+/* Returns our end of the socket, or negative errno. */
+static int start_with(const char *path, char *const *environment, pid_t *pid)
 {
-	char **environment = merge_environment(extra);
-	if (environment == NULL) {
-		return -ENOMEM;
-	}
 	int pair[2];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		int error = -errno;
-		free(environment);
-		return error;
+		return -errno;
 	}
 	/* dup2 onto the same number would keep CLOEXEC: stay clear of it. */
 	int theirs = pair[1];
@@ -118,16 +133,24 @@ int server_process_start(const char *path, char *const *extra, pid_t *pid)
 		fd_close(&pair[1]);
 		if (theirs < 0) {
 			fd_close(&pair[0]);
-			free(environment);
 			return theirs;
 		}
 	}
 	int error = spawn(path, environment, theirs, pid);
 	fd_close(&theirs);
-	free(environment);
 	if (error < 0) {
 		fd_close(&pair[0]);
 		return error;
 	}
 	return pair[0];
+}
+
+int server_process_start(const char *path, char *const *extra, pid_t *pid)
+{
+	char *preload = preload_maths();
+	char **environment = preload != NULL ? merge_environment(extra, preload) : NULL;
+	int ret = environment != NULL ? start_with(path, environment, pid) : -ENOMEM;
+	free(environment);
+	free(preload);
+	return ret;
 }
