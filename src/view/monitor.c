@@ -30,9 +30,8 @@ struct monitor_density monitor_density_of(uint32_t width, uint32_t height, uint3
 	return sane ? density : (struct monitor_density){0};
 }
 
-struct display_monitor monitor_make(uint32_t width, uint32_t height,
-				    struct monitor_density density, float scale,
-				    uint32_t refresh_mhz)
+struct display_monitor monitor_make(uint32_t width, uint32_t height, struct monitor_density density,
+				    float scale, uint32_t refresh_mhz)
 {
 	double usual = DPI * (scale > 0 ? (double)scale : 1);
 	return (struct display_monitor){
@@ -48,8 +47,8 @@ static struct monitor_density x11_density(xcb_connection_t *x11, const SDL_Rect 
 {
 	struct monitor_density density = {0};
 	xcb_window_t root = xcb_setup_roots_iterator(xcb_get_setup(x11)).data->root;
-	xcb_randr_get_monitors_reply_t *reply = xcb_randr_get_monitors_reply(
-		x11, xcb_randr_get_monitors(x11, root, 1), NULL);
+	xcb_randr_get_monitors_reply_t *reply =
+		xcb_randr_get_monitors_reply(x11, xcb_randr_get_monitors(x11, root, 1), NULL);
 	if (reply == NULL) {
 		return density;
 	}

@@ -29,8 +29,7 @@ struct monitor_density monitor_density_of(uint32_t width, uint32_t height, uint3
 					  uint32_t height_mm);
 
 /* The arithmetic of it. scale and refresh may be 0: unknown. The scale counts without a density. */
-struct display_monitor monitor_make(uint32_t width, uint32_t height,
-				    struct monitor_density density, float scale,
-				    uint32_t refresh_mhz);
+struct display_monitor monitor_make(uint32_t width, uint32_t height, struct monitor_density density,
+				    float scale, uint32_t refresh_mhz);
 
 #endif
