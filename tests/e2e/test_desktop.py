@@ -8,6 +8,7 @@ Pictures are the guest's screens, taken by a second viewer.
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -256,9 +257,10 @@ def test_it_ends_as_it_should():
 def shown_windows():
     """The viewer's windows in the order of the guest's outputs, side by side on the X screen."""
     def both():
-        found = {title: number for number, title in x11.windows().items()
-                 if title.startswith("desktop")}
-        return [found[title] for title in sorted(found)] if len(found) == 2 else None
+        # They know which they are as soon as there are several.
+        found = {int(match[1]): number for number, title in x11.windows().items()
+                 if (match := re.match(r"desktop \[(\d)\]", title))}
+        return [found[0], found[1]] if set(found) == {0, 1} else None
 
     found = wait_for("two windows", both, 60)
     for place, number in enumerate(found):
