@@ -133,7 +133,7 @@ static void add_system(struct builder *builder, const struct qemu_plan *plan)
 	add(builder, "-append");
 	add(builder, "%s", plan->append);
 	for (size_t i = 0; i < plan->disk_count; i++) {
-		char before[64];
+		char before[80];
 		snprintf(before, sizeof(before),
 			 "if=none,id=disk%zu,format=raw,readonly=on,file=", i);
 		add(builder, "-drive");
