@@ -15,6 +15,7 @@
 static void create_guest_blob(struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_create_blob *request = &command->request.create_blob;
+	struct gpu *gpu = command->gpu;
 	struct gpu_resource *resource = resource_add(command, le32toh(request->resource_id));
 	if (resource == NULL) {
 		return;
@@ -23,8 +24,9 @@ static void create_guest_blob(struct gpu_command *command)
 	resource->size = le64toh(request->size);
 	resource->blob_flags = le32toh(request->blob_flags);
 	struct gpu_backing backing;
+	/* A command that was answered is gone. */
 	if (!backing_read(command, le32toh(request->nr_entries), &backing)) {
-		resource_drop(command->gpu, resource);
+		resource_drop(gpu, resource);
 		return;
 	}
 	resource->backing = backing;
@@ -32,7 +34,7 @@ static void create_guest_blob(struct gpu_command *command)
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
 			     "%llu bytes of pages for a blob of %llu",
 			     (unsigned long long)backing.bytes, (unsigned long long)resource->size);
-		resource_drop(command->gpu, resource);
+		resource_drop(gpu, resource);
 		return;
 	}
 	counter_add(COUNTER_BLOBS_CREATED, 1);
