@@ -97,7 +97,8 @@ static void complete_ready(struct gpu_timeline *timeline)
 	while (!list_empty(&timeline->commands)) {
 		struct gpu_command *head =
 			container_of(timeline->commands.next, struct gpu_command, timeline_link);
-		if (!head->executed || !head->signalled) {
+		/* A fence can signal before its maker has answered, who still knows the command. */
+		if (!head->executed || !head->signalled || head->pending > 0) {
 			return;
 		}
 		complete(head);
@@ -136,8 +137,8 @@ static void fence_made(void *data, int status)
 	}
 	if (status < 0) {
 		command->signalled = true;
-		complete_ready(command->timeline);
 	}
+	complete_ready(command->timeline);
 }
 
 static void write_response(struct gpu_command *command, struct virtio_gpu_ctrl_hdr *response,
@@ -237,12 +238,12 @@ void command_drop_all(struct gpu *gpu)
 	struct list *next;
 	list_for_each_safe (item, next, &gpu->commands) {
 		struct gpu_command *command = container_of(item, struct gpu_command, link);
+		/* An orphan may outlive the device: a viewer answers when it likes. */
+		list_remove(&command->link);
 		list_remove(&command->timeline_link);
 		list_remove(&command->wait_link);
-		if (command->chain != NULL) {
-			virtqueue_drop(command->chain);
-			command->chain = NULL;
-		}
+		virtqueue_drop(command->chain);
+		command->chain = NULL;
 		if (command->pending == 0) {
 			free_command(command);
 		}
