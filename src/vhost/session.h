@@ -151,8 +151,6 @@ void vhost_front_gone(struct letter *letter);
 void window_init(struct vhost *vhost);
 /* Answers every request that is not answered yet with status. */
 void window_fail_all(struct vhost *vhost, int status);
-/* Frees the unsent ones without answering. */
-void window_finish(struct vhost *vhost);
 void window_returned(struct letter *letter);
 void window_discard(struct letter *letter);
 

@@ -450,6 +450,8 @@ void vhost_destroy(struct vhost *vhost, void (*done)(void *data), void *data)
 		done(data);
 		return;
 	}
+	/* Whoever waits for an answer has something to free. */
+	window_fail_all(vhost, -ECANCELED);
 	vhost->closing = true;
 	vhost->destroyed = done;
 	vhost->destroyed_data = data;
@@ -458,7 +460,6 @@ void vhost_destroy(struct vhost *vhost, void (*done)(void *data), void *data)
 		close_kick(&vhost->kicks[i]);
 		virtqueue_finish(&vhost->queues[i]);
 	}
-	window_finish(vhost);
 	mailbox_post(&vhost->front->inbox, &vhost->front->quit);
 }
 

@@ -82,8 +82,8 @@ int vhost_create(const struct vhost_options *options, int fd, uv_loop_t *loop, s
 
 /*
  * Stops the front thread, closes the session, and frees it. done(data) runs on the device loop
- * when all its handles are closed; no callback comes after this call. NULL is accepted (done
- * still runs, at once).
+ * when all its handles are closed; no callback comes after this call, inside of which window
+ * requests are answered (-ECANCELED). NULL is accepted (done still runs, at once).
  */
 void vhost_destroy(struct vhost *vhost, void (*done)(void *data), void *data);
 

@@ -112,13 +112,6 @@ void window_fail_all(struct vhost *vhost, int status)
 	vhost->failing = false;
 }
 
-void window_finish(struct vhost *vhost)
-{
-	while (first_request(vhost) != NULL) {
-		answer_first(vhost, 0);
-	}
-}
-
 static int check(const struct vhost *vhost, uint64_t offset, uint64_t size, uint64_t fd_offset)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
