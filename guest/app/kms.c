@@ -345,6 +345,10 @@ void kms_fb_finish(struct kms *kms, struct kms_fb *fb)
 
 static int set_screen(struct kms *kms, struct kms_screen *screen, const struct kms_fb *fb)
 {
+	/* Another program that looked at the card when we opened it has become its master. */
+	if (!drmIsMaster(kms->fd)) {
+		drmSetMaster(kms->fd);
+	}
 	if (drmModeSetCrtc(kms->fd, screen->crtc, fb->id, screen->x, 0, &screen->connector, 1,
 			   &screen->mode) < 0) {
 		int ret = -errno;

@@ -8,6 +8,10 @@
 static const char *const harmless[] = {
 	"Failed preparing vhost-user memory table msg",
 	"vhost_set_mem_table failed: No buffer space available (105)",
+	/* backend_read, of what hesperd has taken back: src/vhost/revocable.c. */
+	"Received unexpected msg type: 1212502786.", /* CONFIG_CHANGE */
+	"Received unexpected msg type: 1212502793.", /* SHMEM_MAP */
+	"Received unexpected msg type: 1212502794.", /* SHMEM_UNMAP */
 };
 
 bool qemu_log_is_harmless(const char *line)

@@ -15,10 +15,11 @@
  * reply to any later message proves that the mapping is there. That later message is the barrier
  * (SHARED_OBJECT_REMOVE of an object nobody has; its reply's value means nothing).
  *
- * A stop can come at any moment of this. What is not sent yet waits for the next start; what is
- * sent has been seen by the front end before it stopped (or it would have crashed), so its reply
- * comes and the barrier follows after the start. If that start turns out to be a reset the
- * mappings are gone: the request is given back as cancelled and a reply still to come is skipped.
+ * A stop can come at any moment of this. What is not sent yet waits for the next start, and so does
+ * what the front end has not begun to read (revocable.c). What it has read it acts on before it
+ * stops, so its reply comes, and the barrier follows after the start. The barrier itself is harmless
+ * at any time. If that start turns out to be a reset the mappings are gone: the request is given back
+ * as cancelled and a reply still to come is skipped.
  */
 
 struct mapping {
@@ -139,6 +140,7 @@ static void give_back(struct channel *channel, int status)
 
 static void close_channel(struct channel *channel)
 {
+	revocable_finish(&channel->revocable);
 	watch_destroy(channel->watch, NULL, NULL);
 	channel->watch = NULL;
 	channel->outstanding = 0;
@@ -152,6 +154,19 @@ void channel_finish(struct channel *channel)
 	forget_all(channel);
 }
 
+static void lose_channel(struct channel *channel, int error)
+{
+	/* With one message outstanding there is always room: this is no passing state. */
+	log_error("the back-end channel is lost: %s", strerror(-error));
+	close_channel(channel);
+}
+
+static int send_whole(struct channel *channel, const void *bytes, size_t len)
+{
+	ptrdiff_t sent = message_send(channel->watch->fd, bytes, len, -1);
+	return sent == (ptrdiff_t)len ? 0 : sent < 0 ? (int)sent : -EMSGSIZE;
+}
+
 static bool send_request(struct channel *channel, uint32_t id, const void *payload, uint32_t size,
 			 int fd, bool need_reply)
 {
@@ -160,6 +175,7 @@ static bool send_request(struct channel *channel, uint32_t id, const void *paylo
 		uint8_t payload[sizeof(struct vhost_user_shmem_map)];
 	} __attribute__((packed)) message;
 	static_assert(VHOST_USER_UUID_BYTES <= sizeof(message.payload), "fits");
+	static_assert(sizeof(message) <= REVOCABLE_MAX_BYTES, "fits");
 	message.header = (struct vhost_user_header){
 		.request = id,
 		.flags = VHOST_USER_VERSION | (need_reply ? VHOST_USER_NEED_REPLY : 0),
@@ -167,12 +183,11 @@ static bool send_request(struct channel *channel, uint32_t id, const void *paylo
 	};
 	memcpy(message.payload, payload, size);
 	size_t len = sizeof(message.header) + size;
-	ptrdiff_t sent = message_send(channel->watch->fd, &message, len, fd);
-	if (sent != (ptrdiff_t)len) {
-		/* With one message outstanding there is always room: this is no passing state. */
-		log_error("the back-end channel is lost: %s",
-			  sent < 0 ? strerror((int)-sent) : "short write");
-		close_channel(channel);
+	int error = id == VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE
+			    ? send_whole(channel, &message, len)
+			    : revocable_send(&channel->revocable, &message, len, fd);
+	if (error < 0) {
+		lose_channel(channel, error);
 		return false;
 	}
 	channel->outstanding = need_reply ? id : 0;
@@ -222,7 +237,8 @@ static void channel_pump(struct channel *channel)
 	if (channel->request != NULL && (channel->watch == NULL || !channel->windows)) {
 		give_back(channel, -ENOTCONN);
 	}
-	if (channel->watch == NULL || !channel->open || channel->outstanding != 0) {
+	if (channel->watch == NULL || !channel->open || channel->outstanding != 0 ||
+	    revocable_is_busy(&channel->revocable)) {
 		return;
 	}
 	if (channel->stage == CHANNEL_BARRIER_DUE) {
@@ -232,7 +248,8 @@ static void channel_pump(struct channel *channel)
 		send_request(channel, VHOST_USER_BACKEND_CONFIG_CHANGE, "", 0, -1,
 			     channel->config_replies);
 	}
-	if (channel->stage == CHANNEL_REQUEST_DUE && channel->outstanding == 0) {
+	if (channel->stage == CHANNEL_REQUEST_DUE && channel->outstanding == 0 &&
+	    !revocable_is_busy(&channel->revocable)) {
 		send_window_request(channel);
 	}
 }
@@ -320,23 +337,56 @@ void channel_set_features(struct channel *channel, uint64_t features)
 	channel->config_replies = (features & VHOST_USER_PROTOCOL_REPLY_ACK) != 0;
 }
 
+static void handle_sent(void *data, int error)
+{
+	struct channel *channel = data;
+	if (error < 0) {
+		lose_channel(channel, error);
+	} else {
+		channel_pump(channel);
+	}
+}
+
 int channel_set_fd(struct channel *channel, int fd)
 {
 	struct watch *watch;
-	int error = watch_create(channel->loop, fd, handle_ready, channel, &watch);
+	close_channel(channel);
+	int error = revocable_init(&channel->revocable, channel->loop, fd, handle_sent, channel);
+	if (error == 0) {
+		error = watch_create(channel->loop, fd, handle_ready, channel, &watch);
+	}
 	if (error < 0) {
+		revocable_finish(&channel->revocable);
 		return error;
 	}
-	close_channel(channel);
 	channel->watch = watch;
 	watch_events(watch, UV_READABLE);
 	channel_pump(channel);
 	return 0;
 }
 
+/* Makes due again what the front end will not read. */
+static void take_back(struct channel *channel)
+{
+	channel->outstanding = 0;
+	if (channel->stage != CHANNEL_REQUEST_SENT) {
+		channel->config_due = true;
+		return;
+	}
+	if (channel->request->map) {
+		forget_mapping(channel, channel->mapping);
+	}
+	channel->mapping = NULL;
+	channel->stage = CHANNEL_REQUEST_DUE;
+}
+
 void channel_set_open(struct channel *channel, bool open)
 {
 	channel->open = open;
+	if (!open && revocable_revoke(&channel->revocable) && channel->watch != NULL) {
+		log_debug("the front end stops before it has read a request");
+		take_back(channel);
+	}
 	channel_pump(channel);
 }
 

@@ -2,13 +2,15 @@
 #ifndef HESPER_VHOST_CHANNEL_H
 #define HESPER_VHOST_CHANNEL_H
 
+#include "vhost/revocable.h"
 #include "vhost/session.h"
 #include "vhost/window_files.h"
 
 /*
  * The back-end channel: our requests to the front end. Front thread. At most one message is
  * outstanding; none is sent unless the channel is open, that is between the first ring's enabling
- * and its disabling: outside of that QEMU 11.1 crashes (protocols Q1).
+ * and its disabling: outside of that QEMU 11.1 crashes (protocols Q1). What the front end has not
+ * begun to read by then is taken back.
  */
 struct mapping;
 
@@ -23,6 +25,7 @@ enum channel_stage {
 struct channel {
 	uv_loop_t *loop;
 	struct watch *watch; /* NULL: no channel */
+	struct revocable revocable; /* what is on its way, if a stop can take it back */
 	struct message incoming;
 	bool open;
 	bool acked; /* requests can be made and are replied to */

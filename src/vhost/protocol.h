@@ -63,6 +63,8 @@ enum vhost_user_backend_request {
 	VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE = 7,
 	VHOST_USER_BACKEND_SHMEM_MAP = 9,
 	VHOST_USER_BACKEND_SHMEM_UNMAP = 10,
+	/* No specification has numbers up here. */
+	VHOST_USER_BACKEND_UNKNOWN = 0x48455300,
 };
 
 /* Device feature bit: protocol features are understood. */

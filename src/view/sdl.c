@@ -2,6 +2,8 @@
 #include "view/sdl.h"
 
 #include <SDL3/SDL.h>
+#include <X11/Xlib.h>
+#include <dlfcn.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -14,6 +16,29 @@ static void set_locale(void)
 {
 	if (setlocale(LC_CTYPE, "") == NULL || strcmp(nl_langinfo(CODESET), "UTF-8") != 0) {
 		setlocale(LC_CTYPE, "C.UTF-8");
+	}
+}
+
+static int handle_x11_error(Display *display, XErrorEvent *event)
+{
+	log_limited(LOG_INFO, "X11: error %u of request %u.%u for %#lx", event->error_code,
+		    event->request_code, event->minor_code, event->resourceid);
+	return 0;
+}
+
+/*
+ * Xlib ends the program at any error. Windows go while messages to them are on their way, a window
+ * manager ends: none of that is the end of a viewer. The library is the one that SDL has loaded.
+ */
+static void survive_x11_errors(void)
+{
+	void *library = dlopen("libX11.so.6", RTLD_NOW | RTLD_NOLOAD);
+	XErrorHandler (*set)(XErrorHandler) = NULL;
+	if (library != NULL) {
+		*(void **)&set = dlsym(library, "XSetErrorHandler");
+	}
+	if (set != NULL) {
+		set(handle_x11_error);
 	}
 }
 
@@ -40,5 +65,6 @@ bool sdl_start(void)
 		}
 		return false;
 	}
+	survive_x11_errors();
 	return true;
 }

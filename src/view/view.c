@@ -165,12 +165,16 @@ static void on_gone(struct view *view, const struct view_event *event)
 	view->done = true;
 	view->failed |= view->stats.presented == 0;
 	if (!event->connected) {
-		log_error("cannot connect to the display %s: %s. Fix: start hesperd, or name its "
-			  "display socket; --wait SECONDS waits for it",
+		log_error("cannot connect to %s: %s. Fix: %s; --wait SECONDS waits for it",
 			  options->socket != NULL ? options->socket
 			  : options->qmp != NULL  ? options->qmp
 						  : options->bus,
-			  why);
+			  why,
+			  options->socket != NULL ? "start hesperd, or name its display socket"
+			  : options->qmp != NULL
+				  ? "start QEMU with -qmp unix:SOCKET,server=on,wait=off and "
+				    "-display dbus,p2p=yes"
+				  : "start QEMU with -display dbus,addr=ADDRESS");
 	} else if (view->stats.presented == 0) {
 		log_error("the display went before it showed anything: %s", why);
 	} else {

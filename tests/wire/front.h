@@ -81,6 +81,7 @@ struct wire_front {
 	unsigned maps; /* requests seen */
 	unsigned unmaps;
 	unsigned barriers;
+	unsigned revoked; /* requests that came as unknown ones */
 	unsigned config_changes;
 	bool hold_barriers; /* do not reply to barriers: see wire_release */
 	bool held; /* a request waits for wire_release */

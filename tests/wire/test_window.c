@@ -325,6 +325,61 @@ static void test_nothing_after_stop(void **state)
 	device_wait_order(&session->device, "STRD");
 }
 
+/* QEMU reads requests when it comes to it, also after it has stopped the device: it would crash. */
+static void test_stop_before_it_is_read(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	run_command(session);
+	for (unsigned i = 1; i <= 3; i++) {
+		map_page(session, (i - 1) * PAGE, (uint8_t)i);
+		session_settle(session);
+		wire_stop(front);
+		session_settle(session);
+		wire_pump_until(front, &front->revoked, i);
+		assert_false(wire_pump(front, 20));
+		assert_int_equal(front->maps, i - 1);
+		wire_start(front, DEVICE_FEATURES);
+		pump_until_done(session, i);
+		assert_int_equal(session->device.done[i - 1], 0);
+		assert_int_equal(*wire_window_at(front, (i - 1) * PAGE, 1), i);
+	}
+	device_unmap(&session->device, 0, PAGE);
+	session_settle(session);
+	wire_stop(front);
+	wire_pump_until(front, &front->revoked, 4);
+	wire_start(front, DEVICE_FEATURES);
+	pump_until_done(session, 4);
+	assert_int_equal(session->device.done[3], 0);
+	assert_null(wire_window_at(front, 0, 1));
+	device_set_config(&session->device, 0, 7, true);
+	session_settle(session);
+	wire_stop(front);
+	wire_pump_until(front, &front->revoked, 5);
+	wire_start(front, DEVICE_FEATURES);
+	wire_pump_until(front, &front->config_changes, 1);
+}
+
+/* As before, but it was a reset. */
+static void test_reset_before_it_is_read(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = start(state);
+	run_command(session);
+	map_page(session, 0, 1);
+	session_settle(session);
+	wire_stop(front);
+	wire_reset(front);
+	wire_pump_until(front, &front->revoked, 1);
+	wire_start(front, DEVICE_FEATURES);
+	pump_until_done(session, 1);
+	assert_int_equal(session->device.done[0], -ECANCELED);
+	assert_false(wire_pump(front, 20));
+	map_page(session, 0, 2);
+	pump_until_done(session, 2);
+	assert_int_equal(*wire_window_at(front, 0, 1), 2);
+}
+
 static void test_config_change_only_while_started(void **state)
 {
 	struct session *session = *state;
@@ -677,6 +732,8 @@ int main(void)
 		session_test(test_refused_is_no_window),
 		session_test(test_nothing_before_start),
 		session_test(test_nothing_after_stop),
+		session_test(test_stop_before_it_is_read),
+		session_test(test_reset_before_it_is_read),
 		session_test(test_config_change_only_while_started),
 		session_test(test_stop_counts_before_it_is_answered),
 		session_test(test_pause_with_map_out),

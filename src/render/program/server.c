@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <gnu/lib-names.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,13 @@
 
 #include "render/server_places.h"
 #include "util/fd.h"
+
+/*
+ * Drivers that compile shaders for the CPU (lavapipe) find what the code calls, such as powf, among
+ * the libraries that the program itself was linked with; the server was not with this one, and then
+ * jumps to address 0.
+ */
+#define MATHS LIBM_SO
 
 /* The fd that the server finds its socket on: the first after the standard ones. */
 #define SERVER_FD 3
@@ -30,6 +38,21 @@ const char *server_find(void)
 		}
 	}
 	return NULL;
+}
+
+/* For the server alone: nothing else is started from here. */
+static int preload_maths(void)
+{
+	const char *old = getenv("LD_PRELOAD");
+	char *text;
+	int length = old != NULL && old[0] != '\0' ? asprintf(&text, "%s:" MATHS, old)
+						   : asprintf(&text, MATHS);
+	if (length < 0) {
+		return -ENOMEM;
+	}
+	int error = setenv("LD_PRELOAD", text, 1) < 0 ? -errno : 0;
+	free(text);
+	return error;
 }
 
 static _Noreturn void run_server(const char *path, int fd, pid_t parent)
@@ -55,6 +78,10 @@ static _Noreturn void run_server(const char *path, int fd, pid_t parent)
 int server_start(const char *path, int *pidfd)
 {
 	int pair[2];
+	int error = preload_maths();
+	if (error < 0) {
+		return error;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		return -errno;
 	}
@@ -63,7 +90,7 @@ int server_start(const char *path, int *pidfd)
 	if (pid == 0) {
 		run_server(path, pair[1], self);
 	}
-	int error = pid < 0 ? -errno : 0;
+	error = pid < 0 ? -errno : 0;
 	fd_close(&pair[1]);
 	if (error == 0) {
 		*pidfd = (int)syscall(SYS_pidfd_open, pid, 0);

@@ -261,7 +261,7 @@ class Window(ViewCase):
         return True
 
     def test_guest_is_told_of_its_monitor(self):
-        """The window's pixels, at 96 dots per inch, and the rate that is asked for."""
+        """The window's pixels, the X server's dots per inch, and the rate that is asked for."""
         self.server = self.fake("--size", "320x200")
         view = self.view("--refresh", "29.97", "--summary", self.summary_path)
         self.until(lambda: self.window() is not None)
@@ -271,7 +271,8 @@ class Window(ViewCase):
         self.until(lambda: self.window()[3:] == (480, 384))
         time.sleep(0.5)
         self.end(view)
-        self.assertEqual(self.fake_says["monitors"], [[480, 384, 127, 102, 29970]])
+        # 700 pixels are 185 mm to Xvfb; 96 dots per inch would make them 102 mm high.
+        self.assertEqual(self.fake_says["monitors"], [[480, 384, 127, 101, 29970]])
 
     def test_no_resize(self):
         self.server = self.fake("--size", "320x200")

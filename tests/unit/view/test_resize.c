@@ -19,6 +19,8 @@ struct rig {
 	uint64_t last_ns;
 };
 
+static const struct monitor_density unknown;
+
 static void start(struct rig *rig)
 {
 	*rig = (struct rig){.now_ns = 1000 * CLOCK_NS_PER_S};
@@ -27,7 +29,7 @@ static void start(struct rig *rig)
 
 static struct display_monitor of(uint32_t width, uint32_t height)
 {
-	return monitor_make(width, height, 1, 60000);
+	return monitor_make(width, height, unknown, 1, 60000);
 }
 
 static void run_ms(struct rig *rig, unsigned ms)
@@ -166,7 +168,7 @@ static void test_another_monitor(void **state)
 	start(&rig);
 	want(&rig, 800, 600);
 	run_ms(&rig, 1000);
-	struct display_monitor dense = monitor_make(800, 600, 2, 144000);
+	struct display_monitor dense = monitor_make(800, 600, unknown, 2, 144000);
 	resize_want(&rig.resize, &dense, rig.now_ns);
 	run_ms(&rig, 1000);
 	assert_int_equal(rig.told, 2);
@@ -215,17 +217,32 @@ static void test_a_guest_that_did_not_follow(void **state)
 static void test_monitor_keeps_the_dpi(void **state)
 {
 	/* 96 dpi: 25.4 mm are 96 pixels. */
-	struct display_monitor monitor = monitor_make(1920, 1080, 1, 59940);
+	struct display_monitor monitor = monitor_make(1920, 1080, unknown, 1, 59940);
 	assert_int_equal(monitor.width_mm, 508);
 	assert_int_equal(monitor.height_mm, 286);
 	assert_int_equal(monitor.refresh_mhz, 59940);
-	monitor = monitor_make(3840, 2160, 2, 0);
+	monitor = monitor_make(3840, 2160, unknown, 2, 0);
 	assert_int_equal(monitor.width_mm, 508);
-	monitor = monitor_make(1200, 800, 1.25f, 0);
+	monitor = monitor_make(1200, 800, unknown, 1.25f, 0);
 	assert_int_equal(monitor.width_mm, 254);
 	/* An unknown scale is the usual one, and nothing is 0 mm wide. */
-	assert_int_equal(monitor_make(1920, 1080, 0, 0).width_mm, 508);
-	assert_int_equal(monitor_make(1, 1, 4, 0).width_mm, 1);
+	assert_int_equal(monitor_make(1920, 1080, unknown, 0, 0).width_mm, 508);
+	assert_int_equal(monitor_make(1, 1, unknown, 4, 0).width_mm, 1);
+}
+
+static void test_millimetres_of_the_host(void **state)
+{
+	/* 27 inches of 3840x2160; a desktop's scale says nothing new. */
+	struct monitor_density density = monitor_density_of(3840, 2160, 597, 336);
+	struct display_monitor monitor = monitor_make(1920, 1080, density, 2, 0);
+	assert_int_equal(monitor.width_mm, 299);
+	assert_int_equal(monitor.height_mm, 168);
+	/* Nobody measured; an aspect ratio in place of a size (EDID allows it); a postage stamp. */
+	assert_true(monitor_density_of(1920, 1080, 0, 0).x == 0);
+	assert_true(monitor_density_of(1920, 1080, 1600, 0).x == 0);
+	assert_true(monitor_density_of(1920, 1080, 16, 9).x == 0);
+	assert_true(monitor_density_of(1920, 1080, 5000, 2800).x == 0);
+	assert_true(monitor_density_of(1920, 1080, 509, 120).x == 0);
 }
 
 int main(void)
@@ -240,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_who_chose_the_size),
 		cmocka_unit_test(test_a_guest_that_did_not_follow),
 		cmocka_unit_test(test_monitor_keeps_the_dpi),
+		cmocka_unit_test(test_millimetres_of_the_host),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
