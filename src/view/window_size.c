@@ -78,7 +78,7 @@ static struct display_monitor monitor_for(const struct window *window, uint32_t 
 {
 	const struct view_options *options = window->windows->options;
 	struct display_monitor monitor =
-		monitor_of(window->sdl, window->surface.x11, width, height);
+		monitor_of(window->sdl, window->windows->x11, width, height);
 	if (options->refresh_mhz != 0) {
 		monitor.refresh_mhz = options->refresh_mhz;
 	}

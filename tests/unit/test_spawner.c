@@ -35,7 +35,7 @@ static void open_spawner(const char *script)
 	char *const argv[] = {"/bin/sh", "-c", (char *)script, NULL};
 	char *const extra[] = {"HESPER_TEST=seen", NULL};
 	uv_loop_init(&loop);
-	assert_int_equal(spawner_create(argv, extra, &spawner), 0);
+	assert_int_equal(spawner_create(argv, extra, NULL, &spawner), 0);
 	assert_int_equal(spawner_attach(spawner, &loop), 0);
 }
 
@@ -198,7 +198,7 @@ static void test_program_that_is_not_there(void **state)
 	char *const argv[] = {"/nonexistent/program", NULL};
 	int socket;
 	uv_loop_init(&loop);
-	assert_int_equal(spawner_create(argv, NULL, &spawner), 0);
+	assert_int_equal(spawner_create(argv, NULL, NULL, &spawner), 0);
 	assert_int_equal(spawner_attach(spawner, &loop), 0);
 	start(&socket);
 	wait_end(&socket);
