@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/sockios.h>
 #include <linux/udmabuf.h>
 #include <seccomp.h>
 #include <stddef.h>
@@ -185,6 +186,7 @@ static const struct sandbox_call device[] = {
 	CALL(accept4), /* the machine, its input devices, viewers */
 	CALL(wait4), /* for the spawner, at the end */
 	WHEN(ioctl, 1, UDMABUF_CREATE_LIST), /* of guest pages */
+	WHEN(ioctl, 1, SIOCOUTQ), /* whether QEMU has begun to read a request */
 };
 
 static const struct sandbox_group hesperd_groups[] = {
