@@ -78,7 +78,11 @@ class Peer:
         answer = self._line()
         if not answer.startswith(b"OK"):
             raise PeerError(f"not let in: {answer}")
+        self._introduce()
         self._sock.sendall(b"BEGIN\r\n")
+
+    def _introduce(self):
+        """For those who want to agree on more."""
 
     def close(self):
         self._sock.close()
