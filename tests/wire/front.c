@@ -2,17 +2,13 @@
 #include "front.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "front_private.h"
 #include "util/fd.h"
@@ -20,21 +16,31 @@
 
 /* The socket's side: messages and QEMU's sequences. */
 
+void wire_equal(const char *file, int line, const char *what, uint64_t is, uint64_t wanted)
+{
+	if (is != wanted) {
+		wire_failed(file, line, "%s is %llu (%#llx), not %llu (%#llx)", what,
+			    (unsigned long long)is, (unsigned long long)is,
+			    (unsigned long long)wanted, (unsigned long long)wanted);
+	}
+}
+
 void wire_open(struct wire_front *front, int socket, unsigned queue_count, uint64_t ram_size)
 {
 	memset(front, 0, sizeof(*front));
 	front->socket = socket;
 	front->channel = -1;
+	front->display = -1;
 	front->held_fd = -1;
 	front->queue_count = queue_count;
 	front->ring_size = WIRE_RING_SIZE;
 	front->ram_size = ram_size;
 	front->ram_fd = fd_memfd("wire-ram", ram_size);
-	assert_true(front->ram_fd >= 0);
+	wire_check(front->ram_fd >= 0);
 	front->ram = mmap(NULL, ram_size, PROT_READ | PROT_WRITE, MAP_SHARED, front->ram_fd, 0);
-	assert_true(front->ram != MAP_FAILED);
+	wire_check(front->ram != MAP_FAILED);
 	front->windows = calloc(WIRE_MAX_WINDOWS, sizeof(front->windows[0]));
-	assert_non_null(front->windows);
+	wire_check(front->windows != NULL);
 	for (unsigned i = 0; i < queue_count; i++) {
 		front->rings[i].kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		front->rings[i].call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -55,6 +61,7 @@ void wire_close(struct wire_front *front)
 	fd_close(&front->ram_fd);
 	fd_close(&front->held_fd);
 	fd_close(&front->channel);
+	fd_close(&front->display);
 	fd_close(&front->socket);
 }
 
@@ -82,7 +89,7 @@ void wire_send_on(int socket, uint32_t request, uint32_t flags, const void *payl
 	}
 	ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
 	if (sent != (ssize_t)(sizeof(header) + size)) {
-		fail_msg("message %u could not be sent: %s", request, strerror(errno));
+		wire_fail("message %u could not be sent: %s", request, strerror(errno));
 	}
 }
 
@@ -94,16 +101,15 @@ void wire_send(struct wire_front *front, uint32_t request, uint32_t flags, const
 }
 
 /* Reads one whole message in the time limit; message_read's result. */
-static int read_message(int socket, struct message *message)
+static int read_message(struct wire_front *front, struct message *message)
 {
 	message_init(message);
-	int result = message_read(socket, message);
+	int result = message_read(front->socket, message);
 	while (result == 0) {
-		struct pollfd poll_fd = {.fd = socket, .events = POLLIN};
-		if (poll(&poll_fd, 1, WIRE_TIMEOUT_MS) == 0) {
+		if (!wire_poll(front, front->socket, -1, WIRE_TIMEOUT_MS)) {
 			return -ETIMEDOUT;
 		}
-		result = message_read(socket, message);
+		result = message_read(front->socket, message);
 	}
 	return result;
 }
@@ -111,15 +117,16 @@ static int read_message(int socket, struct message *message)
 uint32_t wire_receive(struct wire_front *front, uint32_t request, void *payload, uint32_t max)
 {
 	struct message message;
-	int result = read_message(front->socket, &message);
+	int result = read_message(front, &message);
 	if (result < 0) {
-		fail_msg("no reply to message %u: %s", request, strerror(-result));
+		wire_fail("no reply to message %u: %s", request,
+			  result == -ENODATA ? "the connection was closed" : strerror(-result));
 	}
-	assert_int_equal(message.header.request, request);
+	wire_check_equal(message.header.request, request);
 	/* Exactly this, or QEMU gives up. */
-	assert_int_equal(message.header.flags, VHOST_USER_VERSION | VHOST_USER_REPLY);
-	assert_int_equal(message.fd_count, 0);
-	assert_true(message.header.size <= max);
+	wire_check_equal(message.header.flags, VHOST_USER_VERSION | VHOST_USER_REPLY);
+	wire_check_equal(message.fd_count, 0);
+	wire_check(message.header.size <= max);
 	memcpy(payload, message.payload.bytes, message.header.size);
 	return message.header.size;
 }
@@ -128,8 +135,13 @@ uint64_t wire_acked(struct wire_front *front, uint32_t request, const void *payl
 		    const int *fds, size_t fd_count)
 {
 	uint64_t answer = UINT64_MAX;
+	if ((front->protocol_features & VHOST_USER_PROTOCOL_REPLY_ACK) == 0) {
+		wire_send(front, request, 0, payload, size, fds, fd_count);
+		wire_get_u64(front, VHOST_USER_GET_FEATURES);
+		return 0;
+	}
 	wire_send(front, request, VHOST_USER_NEED_REPLY, payload, size, fds, fd_count);
-	assert_int_equal(wire_receive(front, request, &answer, sizeof(answer)), sizeof(answer));
+	wire_check_equal(wire_receive(front, request, &answer, sizeof(answer)), sizeof(answer));
 	return answer;
 }
 
@@ -137,14 +149,14 @@ uint64_t wire_get_u64(struct wire_front *front, uint32_t request)
 {
 	uint64_t value = 0;
 	wire_send(front, request, 0, NULL, 0, NULL, 0);
-	assert_int_equal(wire_receive(front, request, &value, sizeof(value)), sizeof(value));
+	wire_check_equal(wire_receive(front, request, &value, sizeof(value)), sizeof(value));
 	return value;
 }
 
 bool wire_closed(struct wire_front *front)
 {
 	struct message message;
-	int result = read_message(front->socket, &message);
+	int result = read_message(front, &message);
 	if (result > 0) {
 		message_clear(&message);
 	}
@@ -156,9 +168,9 @@ void wire_get_config(struct wire_front *front, uint32_t offset, void *bytes, uin
 	struct vhost_user_config config = {.offset = offset, .size = size};
 	uint32_t len = VHOST_USER_CONFIG_HEADER + size;
 	wire_send(front, VHOST_USER_GET_CONFIG, 0, &config, len, NULL, 0);
-	assert_int_equal(wire_receive(front, VHOST_USER_GET_CONFIG, &config, sizeof(config)), len);
-	assert_int_equal(config.offset, offset);
-	assert_int_equal(config.size, size);
+	wire_check_equal(wire_receive(front, VHOST_USER_GET_CONFIG, &config, sizeof(config)), len);
+	wire_check_equal(config.offset, offset);
+	wire_check_equal(config.size, size);
 	memcpy(bytes, config.bytes, size);
 }
 
@@ -166,7 +178,7 @@ void wire_set_config(struct wire_front *front, uint32_t offset, const void *byte
 {
 	struct vhost_user_config config = {.offset = offset, .size = size};
 	memcpy(config.bytes, bytes, size);
-	assert_int_equal(wire_acked(front, VHOST_USER_SET_CONFIG, &config,
+	wire_check_equal(wire_acked(front, VHOST_USER_SET_CONFIG, &config,
 				    VHOST_USER_CONFIG_HEADER + size, NULL, 0),
 			 0);
 }
@@ -174,33 +186,50 @@ void wire_set_config(struct wire_front *front, uint32_t offset, const void *byte
 static void set_vring_fd(struct wire_front *front, uint32_t request, unsigned queue, int fd)
 {
 	uint64_t value = queue | (fd < 0 ? VHOST_USER_VRING_NO_FD : 0);
-	assert_int_equal(wire_acked(front, request, &value, sizeof(value), &fd, fd < 0 ? 0 : 1), 0);
+	wire_check_equal(wire_acked(front, request, &value, sizeof(value), &fd, fd < 0 ? 0 : 1), 0);
+}
+
+static void open_channel(struct wire_front *front)
+{
+	int pair[2];
+	wire_check_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	uint64_t answer = wire_acked(front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &pair[1], 1);
+	close(pair[1]);
+	front->channel = pair[0];
+	wire_check_equal(answer, 0);
+}
+
+static void negotiate(struct wire_front *front)
+{
+	front->protocol_offered = wire_get_u64(front, VHOST_USER_GET_PROTOCOL_FEATURES);
+	uint64_t wanted = front->protocol_offered & WIRE_PROTOCOL;
+	wire_send(front, VHOST_USER_SET_PROTOCOL_FEATURES, 0, &wanted, sizeof(wanted), NULL, 0);
+	front->protocol_features = wanted;
+	if ((wanted & VHOST_USER_PROTOCOL_MQ) != 0) {
+		wire_check(wire_get_u64(front, VHOST_USER_GET_QUEUE_NUM) >= front->queue_count);
+	}
+	if ((wanted & VHOST_USER_PROTOCOL_BACKEND_REQ) != 0) {
+		open_channel(front);
+	}
 }
 
 void wire_hello(struct wire_front *front)
 {
-	wire_get_u64(front, VHOST_USER_GET_FEATURES);
-	front->protocol_features = wire_get_u64(front, VHOST_USER_GET_PROTOCOL_FEATURES);
-	wire_send(front, VHOST_USER_SET_PROTOCOL_FEATURES, 0, &front->protocol_features,
-		  sizeof(uint64_t), NULL, 0);
-	assert_true(wire_get_u64(front, VHOST_USER_GET_QUEUE_NUM) >= front->queue_count);
-	int pair[2];
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	assert_int_equal(wire_acked(front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &pair[1], 1), 0);
-	close(pair[1]);
-	front->channel = pair[0];
+	front->offered = wire_get_u64(front, VHOST_USER_GET_FEATURES);
+	if ((front->offered & VHOST_USER_F_PROTOCOL_FEATURES) != 0) {
+		negotiate(front);
+	}
 	wire_send(front, VHOST_USER_SET_OWNER, 0, NULL, 0, NULL, 0);
-	wire_get_u64(front, VHOST_USER_GET_FEATURES);
+	wire_check_equal(wire_get_u64(front, VHOST_USER_GET_FEATURES), front->offered);
 	for (unsigned i = 0; i < front->queue_count; i++) {
 		set_vring_fd(front, VHOST_USER_SET_VRING_CALL, i, front->rings[i].call);
 		set_vring_fd(front, VHOST_USER_SET_VRING_ERR, i, -1);
 	}
 	if ((front->protocol_features & VHOST_USER_PROTOCOL_SHMEM) != 0) {
-		struct vhost_user_shmem_config config;
 		wire_send(front, VHOST_USER_GET_SHMEM_CONFIG, 0, NULL, 0, NULL, 0);
-		assert_int_equal(
-			wire_receive(front, VHOST_USER_GET_SHMEM_CONFIG, &config, sizeof(config)),
-			sizeof(config));
+		wire_check_equal(wire_receive(front, VHOST_USER_GET_SHMEM_CONFIG, &front->shmem,
+					      sizeof(front->shmem)),
+				 sizeof(front->shmem));
 	}
 }
 
@@ -252,13 +281,17 @@ void wire_set_ring(struct wire_front *front, unsigned queue)
 	set_vring_fd(front, VHOST_USER_SET_VRING_KICK, queue, ring->kick);
 	/* QEMU injects one kick. */
 	const uint64_t one = 1;
-	assert_int_equal(write(ring->kick, &one, sizeof(one)), sizeof(one));
+	wire_check_equal(write(ring->kick, &one, sizeof(one)), sizeof(one));
 	set_vring_fd(front, VHOST_USER_SET_VRING_CALL, queue, ring->call);
 }
 
 uint64_t wire_enable(struct wire_front *front, unsigned queue, bool enable)
 {
 	const struct vhost_user_vring_state state = {queue, enable};
+	if ((front->offered & VHOST_USER_F_PROTOCOL_FEATURES) == 0) {
+		front->started = enable;
+		return 0;
+	}
 	uint64_t answer =
 		wire_acked(front, VHOST_USER_SET_VRING_ENABLE, &state, sizeof(state), NULL, 0);
 	if (answer == 0) {
@@ -270,14 +303,14 @@ uint64_t wire_enable(struct wire_front *front, unsigned queue, bool enable)
 void wire_start(struct wire_front *front, uint64_t features)
 {
 	front->features = features;
-	features |= VHOST_USER_F_PROTOCOL_FEATURES;
+	features |= front->offered & VHOST_USER_F_PROTOCOL_FEATURES;
 	wire_send(front, VHOST_USER_SET_FEATURES, 0, &features, sizeof(features), NULL, 0);
-	assert_int_equal(wire_send_memory(front), 0);
+	wire_check_equal(wire_send_memory(front), 0);
 	for (unsigned i = 0; i < front->queue_count; i++) {
 		wire_set_ring(front, i);
 	}
 	for (unsigned i = 0; i < front->queue_count; i++) {
-		assert_int_equal(wire_enable(front, i, true), 0);
+		wire_check_equal(wire_enable(front, i, true), 0);
 	}
 	for (unsigned i = 0; i < front->queue_count; i++) {
 		set_vring_fd(front, VHOST_USER_SET_VRING_CALL, i, front->rings[i].call);
@@ -287,15 +320,15 @@ void wire_start(struct wire_front *front, uint64_t features)
 void wire_stop(struct wire_front *front)
 {
 	for (unsigned i = 0; i < front->queue_count; i++) {
-		assert_int_equal(wire_enable(front, i, false), 0);
+		wire_check_equal(wire_enable(front, i, false), 0);
 	}
 	for (unsigned i = 0; i < front->queue_count; i++) {
 		struct vhost_user_vring_state state = {i, 0};
 		wire_send(front, VHOST_USER_GET_VRING_BASE, 0, &state, sizeof(state), NULL, 0);
-		assert_int_equal(
+		wire_check_equal(
 			wire_receive(front, VHOST_USER_GET_VRING_BASE, &state, sizeof(state)),
 			sizeof(state));
-		assert_int_equal(state.index, i);
+		wire_check_equal(state.index, i);
 		front->rings[i].base = (uint16_t)state.num;
 	}
 }

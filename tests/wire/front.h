@@ -11,8 +11,11 @@
 /*
  * A scripted vhost-user front end: what QEMU and a guest's driver do, without either. It talks to
  * a back end over a connected socket, in this process or another. One thread, blocking, every wait
- * with a time limit; anything unexpected ends the running cmocka test with words. So call it from
- * the test's own thread only.
+ * with a time limit; anything unexpected ends the running test with words (wire_fail). So call it
+ * from the test's own thread only.
+ *
+ * It acknowledges what a back end offers of WIRE_PROTOCOL and does without the rest: no waiting for
+ * answers without REPLY_ACK, no channel without BACKEND_REQ, no SET_VRING_ENABLE without bit 30.
  *
  * The guest: RAM is a memfd of one region, from WIRE_RAM_GPA. Each queue has a split ring of up to
  * WIRE_RING_SIZE entries at a fixed place in it; the rest is for buffers (wire_alloc).
@@ -27,6 +30,10 @@
 #define WIRE_WINDOW_GPA 0x800000000ull
 #define WIRE_USER_BASE 0x7e0000000000ull /* user address = this + gpa */
 #define WIRE_TIMEOUT_MS 10000
+#define WIRE_PROTOCOL                                                                              \
+	(VHOST_USER_PROTOCOL_MQ | VHOST_USER_PROTOCOL_REPLY_ACK |                                  \
+	 VHOST_USER_PROTOCOL_BACKEND_REQ | VHOST_USER_PROTOCOL_CONFIG |                            \
+	 VHOST_USER_PROTOCOL_BACKEND_SEND_FD | VHOST_USER_PROTOCOL_SHMEM)
 
 /* What the front end does with SHMEM_MAP and SHMEM_UNMAP. */
 enum wire_policy {
@@ -64,11 +71,16 @@ struct wire_window {
 
 struct wire_front {
 	int socket;
-	int channel; /* our end; -1 before wire_hello */
+	int channel; /* our end; -1 before wire_hello, and without VHOST_USER_PROTOCOL_BACKEND_REQ */
+	int display; /* our end of wire_give_display's socket; -1 without */
+	unsigned displayed; /* messages that came there */
 	unsigned queue_count;
 	uint16_t ring_size; /* of each queue: WIRE_RING_SIZE, or what wire_set_ring_size made it */
+	uint64_t offered; /* by the back end, with bit 30 */
 	uint64_t features; /* acknowledged, without bit 30 */
-	uint64_t protocol_features;
+	uint64_t protocol_offered;
+	uint64_t protocol_features; /* acknowledged */
+	struct vhost_user_shmem_config shmem; /* zeroes without VHOST_USER_PROTOCOL_SHMEM */
 	int ram_fd;
 	uint8_t *ram;
 	uint64_t ram_size;
@@ -91,6 +103,18 @@ struct wire_front {
 	/* Every back-end request before start or after stop is an error: QEMU would crash. */
 };
 
+/*
+ * Ends the running test; does not return. Not the front end's: front_cmocka.c has it for tests that
+ * are cmocka's, another program has its own.
+ */
+_Noreturn void wire_failed(const char *file, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+#define wire_fail(...) wire_failed(__FILE__, __LINE__, __VA_ARGS__)
+#define wire_check(condition)                                                                      \
+	((condition) ? (void)0 : wire_failed(__FILE__, __LINE__, "not true: %s", #condition))
+#define wire_check_equal(a, b) wire_equal(__FILE__, __LINE__, #a, (uint64_t)(a), (uint64_t)(b))
+void wire_equal(const char *file, int line, const char *what, uint64_t is, uint64_t wanted);
+
 /* Life. The socket belongs to the front end from here on. ram_size: bytes, a page multiple. */
 void wire_open(struct wire_front *front, int socket, unsigned queue_count, uint64_t ram_size);
 void wire_close(struct wire_front *front);
@@ -100,7 +124,10 @@ void wire_send(struct wire_front *front, uint32_t request, uint32_t flags, const
 	       uint32_t size, const int *fds, size_t fd_count);
 /* Waits for a reply to request, which must be well-formed; its payload size, at most max. */
 uint32_t wire_receive(struct wire_front *front, uint32_t request, void *payload, uint32_t max);
-/* Sends with NEED_REPLY; the answer: 0 is success. */
+/*
+ * Sends with NEED_REPLY; the answer: 0 is success. Without VHOST_USER_PROTOCOL_REPLY_ACK there is
+ * none: 0, once the back end has answered another message behind this one.
+ */
 uint64_t wire_acked(struct wire_front *front, uint32_t request, const void *payload, uint32_t size,
 		    const int *fds, size_t fd_count);
 uint64_t wire_get_u64(struct wire_front *front, uint32_t request);
@@ -110,6 +137,15 @@ bool wire_closed(struct wire_front *front);
 /* Config. */
 void wire_get_config(struct wire_front *front, uint32_t offset, void *bytes, uint32_t size);
 void wire_set_config(struct wire_front *front, uint32_t offset, const void *bytes, uint32_t size);
+
+/*
+ * For back ends of QEMU's vhost-user-gpu device, which have no display of their own: gives them the
+ * socket of VHOST_USER_GPU_SET_SOCKET (QEMU docs/interop/vhost-user-gpu.rst), and from then on
+ * answers as one monitor of WIRE_DISPLAY_WIDTH x HEIGHT would. Behind wire_hello. The answer.
+ */
+#define WIRE_DISPLAY_WIDTH 1024
+#define WIRE_DISPLAY_HEIGHT 768
+uint64_t wire_give_display(struct wire_front *front);
 
 /* QEMU's sequences (protocols §1.5), message for message. */
 void wire_hello(struct wire_front *front); /* QEMU starts */

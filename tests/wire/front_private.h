@@ -9,6 +9,12 @@
 void wire_send_on(int socket, uint32_t request, uint32_t flags, const void *payload, uint32_t size,
 		  const int *fds, size_t fd_count);
 
+/*
+ * Waits until there is something to read at fd or, if that is not -1, at other, at most ms; meanwhile
+ * answers on the display's socket. False when nothing came.
+ */
+bool wire_poll(struct wire_front *front, int fd, int other, int ms);
+
 /* As a driver that starts makes it: zeroed, every descriptor free, index 0. */
 void wire_ring_fresh(struct wire_front *front, unsigned queue);
 

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <poll.h>
-#include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <string.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #include "front_private.h"
 #include "vhost/ring.h"
@@ -32,7 +28,7 @@ static_assert(sizeof(struct desc) == 16, "ring layout");
 
 void *wire_at(struct wire_front *front, uint64_t gpa)
 {
-	assert_true(gpa >= WIRE_RAM_GPA && gpa - WIRE_RAM_GPA < front->ram_size);
+	wire_check(gpa >= WIRE_RAM_GPA && gpa - WIRE_RAM_GPA < front->ram_size);
 	return front->ram + (gpa - WIRE_RAM_GPA);
 }
 
@@ -41,7 +37,7 @@ uint64_t wire_alloc(struct wire_front *front, uint64_t len)
 	uint64_t at = front->allocated;
 	front->allocated += (len + 63) & ~63ull;
 	if (front->allocated > front->ram_size) {
-		fail_msg("the guest has no %llu bytes of RAM left", (unsigned long long)len);
+		wire_fail("the guest has no %llu bytes of RAM left", (unsigned long long)len);
 	}
 	memset(front->ram + at, 0, len);
 	return WIRE_RAM_GPA + at;
@@ -50,7 +46,7 @@ uint64_t wire_alloc(struct wire_front *front, uint64_t len)
 void wire_free_all(struct wire_front *front)
 {
 	front->allocated = front->queue_count * RING_SPACE;
-	assert_true(front->allocated < front->ram_size);
+	wire_check(front->allocated < front->ram_size);
 }
 
 void wire_ring_fresh(struct wire_front *front, unsigned queue)
@@ -98,7 +94,7 @@ void wire_set_ring_size(struct wire_front *front, uint16_t size)
 void wire_kick(struct wire_front *front, unsigned queue)
 {
 	const uint64_t one = 1;
-	assert_int_equal(write(front->rings[queue].kick, &one, sizeof(one)), sizeof(one));
+	wire_check_equal(write(front->rings[queue].kick, &one, sizeof(one)), sizeof(one));
 }
 
 /* Publishes head; false when the device does not want a kick for it. */
@@ -130,7 +126,7 @@ void wire_submit_head(struct wire_front *front, unsigned queue, uint16_t head)
 static uint16_t take_desc(struct wire_ring *ring)
 {
 	if (ring->free_count == 0) {
-		fail_msg("the ring is full");
+		wire_fail("the ring is full");
 	}
 	return ring->free[--ring->free_count];
 }
@@ -210,8 +206,8 @@ static void collect(struct wire_front *front, unsigned queue)
 		memcpy(element, used_byte(front, queue, 4 + 8 * slot), sizeof(element));
 		ring->order[ring->used_seen++ % WIRE_RING_SIZE] = (uint16_t)element[0];
 		if (element[0] >= front->ring_size || ring->done[element[0]]) {
-			fail_msg("queue %u: used entry for chain %u, which is not in flight", queue,
-				 element[0]);
+			wire_fail("queue %u: used entry for chain %u, which is not in flight",
+				  queue, element[0]);
 		}
 		ring->done[element[0]] = true;
 		ring->written[element[0]] = element[1];
@@ -252,20 +248,13 @@ uint32_t wire_wait_used(struct wire_front *front, unsigned queue, uint16_t head)
 {
 	uint32_t written = 0;
 	while (!wire_used(front, queue, head, &written)) {
-		struct pollfd fds[2] = {
-			{.fd = front->rings[queue].call, .events = POLLIN},
-			{.fd = front->channel, .events = POLLIN},
-		};
-		int ready = poll(fds, 2, WIRE_TIMEOUT_MS);
-		if (ready == 0) {
-			fail_msg("queue %u: no interrupt for chain %u", queue, head);
+		uint64_t count;
+		if (!wire_poll(front, front->rings[queue].call, front->channel, WIRE_TIMEOUT_MS)) {
+			wire_fail("queue %u: no interrupt for chain %u", queue, head);
 		}
-		if (fds[0].revents != 0) {
-			uint64_t count;
-			ssize_t got = read(front->rings[queue].call, &count, sizeof(count));
-			assert_true(got == sizeof(count) || errno == EAGAIN);
-		}
-		if (fds[1].revents != 0) {
+		ssize_t got = read(front->rings[queue].call, &count, sizeof(count));
+		wire_check(got == sizeof(count) || errno == EAGAIN);
+		if (front->channel >= 0) {
 			wire_pump(front, 0);
 		}
 	}
