@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "frame/memory.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/dma-buf.h>
@@ -112,6 +113,21 @@ int memory_read(const struct memory *memory, void *to, size_t bytes)
 	}
 	return memory->kind == MEMORY_SHM ? read_shm(memory, to, bytes)
 					  : read_dma_buf(memory, to, bytes);
+}
+
+int memory_set_bits(const struct memory *memory, uint64_t offset, uint32_t bits)
+{
+	uint32_t word;
+	if (memory->kind != MEMORY_SHM || memory->size < sizeof(word) ||
+	    offset > memory->size - sizeof(word)) {
+		return -EINVAL;
+	}
+	ssize_t count = pread(memory->fd, &word, sizeof(word), (off_t)offset);
+	if (count == sizeof(word)) {
+		word |= htole32(bits);
+		count = pwrite(memory->fd, &word, sizeof(word), (off_t)offset);
+	}
+	return count == sizeof(word) ? 0 : count < 0 ? -errno : -EIO;
 }
 
 enum memory_kind memory_kind_of_fd(int fd)

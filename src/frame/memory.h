@@ -53,6 +53,14 @@ void *memory_map(struct memory *memory);
  */
 int memory_read(const struct memory *memory, void *to, size_t bytes);
 
+/*
+ * Sets bits of the 32-bit little-endian word at a byte of a memfd; for the few words that peers are told
+ * something in. Not atomic: a writer that clears others of the word at the same time may have done so in
+ * vain. The memory may be another process's, as above. 0, -EINVAL beyond the size or for what is no memfd,
+ * or -errno. Any thread.
+ */
+int memory_set_bits(const struct memory *memory, uint64_t offset, uint32_t bits);
+
 /* By F_GET_SEALS, which only a memfd answers. */
 enum memory_kind memory_kind_of_fd(int fd);
 

@@ -194,6 +194,10 @@ static void none_destroy(struct render *render, void (*done)(void *data), void *
 	uv_close((uv_handle_t *)&none->idle, handle_closed);
 }
 
+static void none_pause(struct render *render, bool paused)
+{
+}
+
 const struct render_impl render_none = {
 	.name = "none",
 	.create = none_create,
@@ -207,4 +211,5 @@ const struct render_impl render_none = {
 	.context_detach = none_context_resource,
 	.submit = none_submit,
 	.reset = none_reset,
+	.pause = none_pause,
 };

@@ -10,8 +10,8 @@
  * pending. So a process can say no more than its guest made it say.
  *
  * The watchdog counts beats of a timer rather than time: if hesperd itself was stopped for a while,
- * that is one beat. It is wound up by progress: an answer, or room in the socket. Fences do not
- * matter to it; a GPU may be busy for as long as its guest likes.
+ * that is one beat. It is wound up by progress: an answer, or room in the socket. Fences are watched
+ * apart (fence_watch.c): a GPU may be busy for longer.
  */
 #include "render/process.h"
 
@@ -27,6 +27,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "render/fence_watch.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -61,7 +62,6 @@ struct awaited {
 
 struct render_process {
 	struct spawner *spawner;
-	uv_loop_t *loop;
 	const struct render_process_callbacks *callbacks;
 	void *data;
 	uint32_t id;
@@ -73,7 +73,7 @@ struct render_process {
 	bool is_ready;
 	bool broken; /* nothing is sent or read any more */
 	bool wants_write;
-	char reason[96];
+	char reason[128];
 	uint64_t watchdog_ms;
 	unsigned beats;
 	struct list outgoing;
@@ -82,18 +82,23 @@ struct render_process {
 	unsigned outgoing_files;
 	struct list awaited;
 	uint32_t sequence;
-	uint32_t fences[RENDER_MAX_RINGS]; /* pending */
+	struct fence_watch fences;
 };
 
 /* Of all processes. */
 static unsigned queued_files;
 
-static void handle_closed(uv_handle_t *handle)
+static void handle_one_closed(void *data)
 {
-	struct render_process *process = handle->data;
+	struct render_process *process = data;
 	if (--process->handles == 0) {
 		free(process);
 	}
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+	handle_one_closed(handle->data);
 }
 
 static void free_outgoing(struct render_process *process, struct outgoing *outgoing, int status)
@@ -147,6 +152,7 @@ static void __attribute__((format(printf, 2, 3))) lose(struct render_process *pr
 	process->broken = true;
 	uv_poll_stop(&process->poll);
 	uv_timer_stop(&process->watchdog);
+	fence_watch_stop(&process->fences);
 	uv_idle_start(&process->loss, handle_loss);
 }
 
@@ -178,6 +184,17 @@ static void wind_up(struct render_process *process)
 		uv_timer_start(&process->watchdog, handle_beat, beat, beat);
 	}
 }
+
+static void handle_hung(void *data, uint32_t ring, uint64_t fence_id, double seconds)
+{
+	lose(data, "it hangs: fence %llu of its ring %u has been under way for %.1f s",
+	     (unsigned long long)fence_id, ring, seconds);
+}
+
+static const struct fence_watch_callbacks fence_callbacks = {
+	.hung = handle_hung,
+	.closed = handle_one_closed,
+};
 
 /* Only memory whose size cannot shrink under those who map it: the guest's processors would fault. */
 static bool is_shareable(int fd)
@@ -238,11 +255,10 @@ static void take_ready(struct render_process *process, const struct render_wire_
 static void take_fence(struct render_process *process, const struct render_wire_message *message)
 {
 	uint32_t ring = message->fence.ring;
-	if (ring >= RENDER_MAX_RINGS || process->fences[ring] == 0) {
+	if (!fence_watch_take(&process->fences, ring)) {
 		lose(process, "its process signalled a fence that there is not");
 		return;
 	}
-	process->fences[ring]--;
 	process->callbacks->fence(process->data, ring, message->fence.fence_id);
 }
 
@@ -442,8 +458,12 @@ void process_submit(struct render_process *process, const struct render_submit *
 		.done = done,
 		.data = data,
 	};
-	if (submit->fence) {
-		process->fences[submit->ring]++;
+	if (submit->fence &&
+	    fence_watch_add(&process->fences, submit->ring, submit->fence_id) < 0) {
+		lose(process, "hesperd is out of memory");
+		free(submit->commands);
+		done(data, -ENOMEM);
+		return;
 	}
 	if (submit->size <= RENDER_WIRE_INLINE_BYTES) {
 		outgoing.tail = submit->commands;
@@ -467,7 +487,7 @@ void process_submit(struct render_process *process, const struct render_submit *
 	enqueue(process, &outgoing);
 }
 
-int process_create(struct spawner *spawner, uv_loop_t *loop, uint64_t watchdog_ms,
+int process_create(const struct process_options *options,
 		   const struct render_process_callbacks *callbacks, void *data,
 		   struct render_process **out)
 {
@@ -478,14 +498,13 @@ int process_create(struct spawner *spawner, uv_loop_t *loop, uint64_t watchdog_m
 		return -ENOMEM;
 	}
 	*process = (struct render_process){
-		.spawner = spawner,
-		.loop = loop,
+		.spawner = options->spawner,
 		.callbacks = callbacks,
 		.data = data,
 		.id = ++last_id,
 		.fd = -1,
-		.watchdog_ms = watchdog_ms,
-		.handles = 3,
+		.watchdog_ms = options->watchdog_ms,
+		.handles = 4,
 	};
 	list_init(&process->outgoing);
 	list_init(&process->awaited);
@@ -496,20 +515,22 @@ int process_create(struct spawner *spawner, uv_loop_t *loop, uint64_t watchdog_m
 	}
 	process->fd = pair[0];
 	fd_set_nonblock(process->fd, true);
-	int error = uv_poll_init(loop, &process->poll, process->fd);
+	int error = uv_poll_init(options->loop, &process->poll, process->fd);
 	if (error < 0) {
 		fd_close_all(pair, 2);
 		free(process);
 		return error;
 	}
-	uv_timer_init(loop, &process->watchdog);
-	uv_idle_init(loop, &process->loss);
+	uv_timer_init(options->loop, &process->watchdog);
+	uv_idle_init(options->loop, &process->loss);
+	fence_watch_init(&process->fences, options->loop, options->gpu_watchdog_ms, options->paused,
+			 &fence_callbacks, process);
 	process->poll.data = process;
 	process->watchdog.data = process;
 	process->loss.data = process;
 	uv_poll_start(&process->poll, UV_READABLE, handle_events);
 	wind_up(process);
-	error = spawner_start(spawner, process->id, pair[1]);
+	error = spawner_start(options->spawner, process->id, pair[1]);
 	if (error < 0) {
 		lose(process, "no process could be started for it: %s", strerror(-error));
 	}
@@ -534,6 +555,7 @@ void process_destroy(struct render_process *process)
 	uv_close((uv_handle_t *)&process->poll, handle_closed);
 	uv_close((uv_handle_t *)&process->watchdog, handle_closed);
 	uv_close((uv_handle_t *)&process->loss, handle_closed);
+	fence_watch_close(&process->fences);
 	fd_close(&process->fd);
 	fail_requests(process);
 }

@@ -31,11 +31,16 @@ struct render_process_callbacks {
 	void (*lost)(void *data, const char *reason);
 };
 
-/*
- * Starts one. watchdog_ms: how long it may leave a request untouched or unanswered; 0: for ever.
- * data is for the callbacks and may be changed by process_adopt.
- */
-int process_create(struct spawner *spawner, uv_loop_t *loop, uint64_t watchdog_ms,
+struct process_options {
+	struct spawner *spawner;
+	uv_loop_t *loop;
+	uint64_t watchdog_ms; /* it may leave a request untouched or unanswered for; 0: ever */
+	uint64_t gpu_watchdog_ms; /* it may be without a fence for, while some are under way; 0: ever */
+	const bool *paused; /* fences have time */
+};
+
+/* Starts one. data is for the callbacks and may be changed by process_adopt. */
+int process_create(const struct process_options *options,
 		   const struct render_process_callbacks *callbacks, void *data,
 		   struct render_process **out);
 

@@ -64,3 +64,8 @@ void render_reset(struct render *render)
 {
 	render->impl->reset(render);
 }
+
+void render_pause(struct render *render, bool paused)
+{
+	render->impl->pause(render, paused);
+}

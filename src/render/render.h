@@ -46,6 +46,11 @@ struct render_options {
 	struct spawner *spawner; /* starts the contexts' processes; the renderer's from now on */
 	/* A context that leaves a request unanswered for as long is cut off; 0: never. */
 	uint64_t watchdog_ms;
+	/*
+	 * One of which no fence comes for as long, while some are under way, has a GPU that hangs
+	 * and is cut off, too; 0: never.
+	 */
+	uint64_t gpu_watchdog_ms;
 	const struct render_callbacks *callbacks;
 	void *data;
 };
@@ -134,5 +139,8 @@ void render_submit(struct render *render, const struct render_submit *submit, re
 
 /* Drops every context and resource. */
 void render_reset(struct render *render);
+
+/* The machine stands still, or goes on: a paused guest may keep a GPU waiting. */
+void render_pause(struct render *render, bool paused);
 
 #endif

@@ -27,6 +27,7 @@ struct render_impl {
 	void (*submit)(struct render *render, const struct render_submit *submit, render_done done,
 		       void *data);
 	void (*reset)(struct render *render);
+	void (*pause)(struct render *render, bool paused);
 };
 
 struct render {

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "render/process.h"
+#include "render/rings.h"
 #include "render/spawner.h"
 #include "util/fd.h"
 #include "util/idmap.h"
@@ -26,7 +27,8 @@
 struct venus {
 	struct render render;
 	const struct render_options *options;
-	uv_loop_t *loop;
+	struct process_options process_options;
+	bool paused;
 	struct render_process *spare;
 	bool spare_ready;
 	bool announced; /* the ready callback was called */
@@ -43,6 +45,7 @@ struct context {
 	char name[32]; /* for the log */
 	struct render_process *process; /* NULL: lost */
 	struct idmap resources; /* that its process knows: id → &made or &imported */
+	struct rings rings;
 	render_done created;
 	void *created_data;
 };
@@ -109,8 +112,7 @@ static const struct render_process_callbacks spare_callbacks = {
 static int start_process(struct venus *venus, const struct render_process_callbacks *callbacks,
 			 void *data, struct render_process **out)
 {
-	return process_create(venus->options->spawner, venus->loop, venus->options->watchdog_ms,
-			      callbacks, data, out);
+	return process_create(&venus->process_options, callbacks, data, out);
 }
 
 static void start_spare(struct venus *venus)
@@ -140,6 +142,22 @@ static void context_fence(void *data, uint32_t ring, uint64_t fence_id)
 	venus->options->callbacks->fence(venus->options->data, context->id, ring, fence_id);
 }
 
+/* The guest's programs would wait, or draw into the void. See rings.c. */
+static void condemn_rings(struct context *context)
+{
+	for (unsigned i = 0; i < context->rings.count; i++) {
+		const struct ring *ring = &context->rings.list[i];
+		const struct shared *shared = idmap_get(&context->venus->shared, ring->resource);
+		bool own = idmap_get(&context->resources, ring->resource) == &made;
+		if (own && shared != NULL && shared->memory != NULL) {
+			int error = ring_condemn(ring, shared->memory);
+			log_debug("context %u (%s): ring in resource %u: %s", context->id,
+				  context->name, ring->resource, strerror(-error));
+		}
+	}
+	context->rings.count = 0;
+}
+
 static void context_lost(void *data, const char *reason)
 {
 	struct context *context = data;
@@ -147,6 +165,7 @@ static void context_lost(void *data, const char *reason)
 	struct render_process *process = context->process;
 	log_limited(LOG_WARN, "context %u (%s) is lost: %s", context->id, context->name, reason);
 	context->process = NULL;
+	condemn_rings(context);
 	idmap_finish(&context->resources);
 	idmap_init(&context->resources);
 	venus->options->callbacks->context_lost(venus->options->data, context->id);
@@ -428,6 +447,7 @@ static void venus_submit(struct render *render, const struct render_submit *subm
 		done(data, context == NULL ? -ENOENT : -EINVAL);
 		return;
 	}
+	rings_note(&context->rings, submit->commands, submit->size);
 	process_submit(context->process, submit, done, data);
 }
 
@@ -454,6 +474,11 @@ static void venus_reset(struct render *render)
 	idmap_finish(&shared);
 }
 
+static void venus_pause(struct render *render, bool paused)
+{
+	venus_of(render)->paused = paused;
+}
+
 static int venus_create(const struct render_options *options, uv_loop_t *loop, struct render **out)
 {
 	struct venus *venus = calloc(1, sizeof(*venus));
@@ -461,7 +486,13 @@ static int venus_create(const struct render_options *options, uv_loop_t *loop, s
 		return -ENOMEM;
 	}
 	venus->options = options;
-	venus->loop = loop;
+	venus->process_options = (struct process_options){
+		.spawner = options->spawner,
+		.loop = loop,
+		.watchdog_ms = options->watchdog_ms,
+		.gpu_watchdog_ms = options->gpu_watchdog_ms,
+		.paused = &venus->paused,
+	};
 	idmap_init(&venus->contexts);
 	idmap_init(&venus->shared);
 	int error = spawner_attach(options->spawner, loop);
@@ -512,4 +543,5 @@ const struct render_impl render_venus = {
 	.context_detach = venus_context_detach,
 	.submit = venus_submit,
 	.reset = venus_reset,
+	.pause = venus_pause,
 };
