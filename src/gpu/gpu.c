@@ -46,6 +46,7 @@ static void handle_started(void *data, bool resumed)
 {
 	struct gpu *gpu = data;
 	log_info("the guest's driver %s", resumed ? "goes on" : "starts");
+	render_pause(gpu->render, false);
 	if (!resumed) {
 		reset(gpu);
 		render_reset(gpu->render);
@@ -59,6 +60,7 @@ static void handle_stopped(void *data)
 	unsigned mapped = 0;
 	size_t cursor = 0;
 	struct gpu_resource *resource;
+	render_pause(gpu->render, true);
 	while ((resource = idmap_next(&gpu->resources, &cursor)) != NULL) {
 		mapped += resource->mapped;
 	}

@@ -364,6 +364,7 @@ static int start(struct hesperd *d)
 	d->render_options = (struct render_options){
 		.spawner = d->spawner,
 		.watchdog_ms = o->watchdog_ms,
+		.gpu_watchdog_ms = o->gpu_watchdog_ms,
 		.callbacks = &gpu_render_callbacks,
 		.data = d->gpu,
 	};

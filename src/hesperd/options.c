@@ -12,7 +12,7 @@
 #include "util/options.h"
 
 /* Of hesperd itself; those of limits come behind them. */
-#define OWN_OPTIONS 27
+#define OWN_OPTIONS 28
 
 static const char *const notes[] = {
 	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to "
@@ -43,6 +43,8 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		.render_server = getenv("HESPER_RENDER_SERVER"),
 		.render_process = getenv("HESPER_RENDER_PROCESS"),
 		.watchdog_ms = 10000,
+		/* As long as any driver in the kernel waits before it resets a GPU by itself. */
+		.gpu_watchdog_ms = 60000,
 		.sandbox = SANDBOX_ON,
 	};
 	const char *outputs = "1";
@@ -91,6 +93,10 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"watchdog", 0, OPTION_MILLI, &o->watchdog_ms, "SECONDS",
 		 "cut off a guest's Vulkan context that leaves a request unanswered for so long", 1,
 		 3600},
+		{"gpu-watchdog", 0, OPTION_MILLI, &o->gpu_watchdog_ms, "SECONDS",
+		 "cut off a context none of whose fences comes for so long: its GPU hangs, or a "
+		 "shader does not end; 0: never",
+		 0, 86400},
 		{"sandbox", 0, OPTION_CHOICE, &o->sandbox, SANDBOX_CHOICES,
 		 "give up what is not needed once it has started, and confine renderers; strict: "
 		 "or "

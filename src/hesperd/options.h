@@ -41,6 +41,7 @@ struct hesperd_options {
 	const char *render_read;
 	struct gpu_limits limits;
 	uint32_t watchdog_ms;
+	uint32_t gpu_watchdog_ms; /* 0: never */
 	uint32_t sandbox; /* enum sandbox_mode */
 	const char *stats;
 	uint32_t ready_fd;

@@ -35,7 +35,7 @@ struct process_options {
 	struct spawner *spawner;
 	uv_loop_t *loop;
 	uint64_t watchdog_ms; /* it may leave a request untouched or unanswered for; 0: ever */
-	uint64_t gpu_watchdog_ms; /* it may be without a fence for, while some are under way; 0: ever */
+	uint64_t gpu_watchdog_ms; /* as render_options has it */
 	const bool *paused; /* fences have time */
 };
 

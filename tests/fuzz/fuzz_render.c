@@ -514,6 +514,7 @@ void fuzz_one(const uint8_t *data, size_t size)
 	memset(&fx, 0, sizeof(fx));
 	fuzz_take(&bytes, &header, sizeof(header));
 	fx.options = (struct render_options){.watchdog_ms = (header.how & 1) != 0 ? 1000 : 0,
+					     .gpu_watchdog_ms = (header.how & 2) != 0 ? 1000 : 0,
 					     .callbacks = &callbacks};
 	FUZZ_CHECK(render_create(&render_venus, &fx.options, fuzz_loop(), &fx.render) == 0,
 		   "no renderer");

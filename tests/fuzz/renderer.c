@@ -245,6 +245,10 @@ static void destroy(struct render *render, void (*done)(void *data), void *data)
 	free(of(render));
 }
 
+static void pause_fences(struct render *render, bool paused)
+{
+}
+
 const struct render_impl renderer_impl = {
 	.name = "fuzz",
 	.create = create,
@@ -258,6 +262,7 @@ const struct render_impl renderer_impl = {
 	.context_detach = context_resource,
 	.submit = submit,
 	.reset = reset,
+	.pause = pause_fences,
 };
 
 /* --- what the input asks for ---------------------------------------------------------------- */

@@ -80,15 +80,20 @@ static uint16_t post_blob(uint32_t context, uint32_t id, uint64_t *answer)
 	return post(&request, sizeof(request), answer);
 }
 
-static struct virtio_gpu_cmd_submit fenced_submit(uint32_t context)
+static struct virtio_gpu_cmd_submit fenced_submit_on(uint32_t context, uint8_t ring)
 {
 	return (struct virtio_gpu_cmd_submit){
 		.hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D,
 			.flags = VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX,
 			.ctx_id = context,
 			.fence_id = next_fence++,
-			.ring_idx = 1},
+			.ring_idx = ring},
 	};
+}
+
+static struct virtio_gpu_cmd_submit fenced_submit(uint32_t context)
+{
+	return fenced_submit_on(context, 1);
 }
 
 /* Waits, and returns the type of the answer. Chains of other commands stay as they are. */
@@ -130,13 +135,23 @@ static void check_all_else_works(void)
 	wire_wait_used(&device.front, 1, wire_submit(&device.front, 1, &buffer, 1, true));
 }
 
-static int open_daemon(void **state)
+static int open_with(const char *watchdog)
 {
-	const char *const options[] = {"--render=venus", "--watchdog=1", NULL};
+	const char *const options[] = {"--render=venus", watchdog, NULL};
 	setenv("HESPER_RENDER_PROCESS", getenv("FAKE_RENDER"), 1);
 	daemon_open_with(&device, 1, options);
 	assert_int_equal(create_context(GOOD, "good"), OK);
 	return 0;
+}
+
+static int open_daemon(void **state)
+{
+	return open_with("--watchdog=1");
+}
+
+static int open_daemon_for_hangs(void **state)
+{
+	return open_with("--gpu-watchdog=2");
 }
 
 static int close_daemon(void **state)
@@ -237,8 +252,107 @@ static void test_fences_of_the_dead(void **state)
 	check_lost(lost);
 }
 
-/* A fence alone may stay away for as long as it likes: a GPU may be busy. */
-static void test_fences_are_not_watched(void **state)
+static double now(void)
+{
+	struct timespec time;
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void rest(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+}
+
+/* A process that answers, but whose GPU does not: cut off, and all its fences complete. */
+static void test_gpu_hang(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answers[6];
+	uint16_t heads[6];
+	assert_int_equal(create_context(VICTIM, "mute"), OK);
+	double start = now();
+	for (uint8_t i = 0; i < 6; i++) {
+		const struct virtio_gpu_cmd_submit submit = fenced_submit_on(VICTIM, i % 3);
+		heads[i] = post(&submit, sizeof(submit), &answers[i]);
+	}
+	check_all_else_works();
+	assert_false(wire_used(&device.front, 0, heads[0], NULL));
+	for (unsigned i = 0; i < 6; i++) {
+		assert_int_equal(finish(heads[i], answers[i]), OK);
+	}
+	assert_true(now() - start >= 2);
+	wire_free_all(&device.front);
+	check_lost(lost);
+}
+
+/* The renderer goes on reading, and says so on its own ring: the GPU hangs all the same. */
+static void test_gpu_hang_beside_ring_0(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answer;
+	assert_int_equal(create_context(VICTIM, "mute-gpu"), OK);
+	const struct virtio_gpu_cmd_submit submit = fenced_submit(VICTIM);
+	uint16_t head = post(&submit, sizeof(submit), &answer);
+	while (!wire_used(&device.front, 0, head, NULL)) {
+		uint64_t other_answer;
+		const struct virtio_gpu_cmd_submit other = fenced_submit_on(VICTIM, 0);
+		uint16_t other_head = post(&other, sizeof(other), &other_answer);
+		wire_wait_used(&device.front, 0, other_head);
+		rest();
+	}
+	wire_free_all(&device.front);
+	check_lost(lost);
+}
+
+/* There is always one under way, for much longer than the time; but they come. */
+static void test_a_busy_gpu(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	struct virtio_gpu_cmd_submit submit = fenced_submit(VICTIM);
+	uint64_t answer;
+	assert_int_equal(create_context(VICTIM, "late"), OK);
+	uint16_t head = post(&submit, sizeof(submit), &answer);
+	for (double end = now() + 5; now() < end; rest()) {
+		uint16_t before = head;
+		uint64_t before_answer = answer;
+		submit = fenced_submit(VICTIM);
+		head = post(&submit, sizeof(submit), &answer);
+		assert_int_equal(finish(before, before_answer), OK);
+		assert_false(wire_used(&device.front, 0, head, NULL));
+	}
+	assert_int_equal(daemon_counter(&device, "contexts_lost"), lost);
+	/* And when no more come, it is over. */
+	assert_int_equal(finish(head, answer), OK);
+	wire_free_all(&device.front);
+	check_lost(lost);
+}
+
+/* A paused machine cannot signal what its GPU may be waiting for: that time does not count. */
+static void test_a_pause_is_no_hang(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answer;
+	assert_int_equal(create_context(VICTIM, "mute"), OK);
+	const struct virtio_gpu_cmd_submit submit = fenced_submit(VICTIM);
+	uint16_t head = post(&submit, sizeof(submit), &answer);
+	check_all_else_works();
+	wire_stop(&device.front);
+	for (double end = now() + 5; now() < end;) {
+		rest();
+	}
+	assert_int_equal(daemon_counter(&device, "contexts_lost"), lost);
+	double start = now();
+	wire_start(&device.front, DAEMON_FEATURES);
+	assert_int_equal(finish(head, answer), OK);
+	/* What was left of its time: it had not used much. */
+	assert_true(now() - start > 1);
+	wire_free_all(&device.front);
+	check_lost(lost);
+}
+
+/* The watchdog over requests does not mind fences. */
+static void test_fences_are_no_requests(void **state)
 {
 	uint64_t lost = daemon_counter(&device, "contexts_lost");
 	uint64_t answer;
@@ -387,7 +501,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_stall_while_it_is_made, open_daemon,
 						close_daemon),
 		cmocka_unit_test_setup_teardown(test_fences_of_the_dead, open_daemon, close_daemon),
-		cmocka_unit_test_setup_teardown(test_fences_are_not_watched, open_daemon,
+		cmocka_unit_test_setup_teardown(test_fences_are_no_requests, open_daemon,
+						close_daemon),
+		cmocka_unit_test_setup_teardown(test_gpu_hang, open_daemon_for_hangs, close_daemon),
+		cmocka_unit_test_setup_teardown(test_gpu_hang_beside_ring_0, open_daemon_for_hangs,
+						close_daemon),
+		cmocka_unit_test_setup_teardown(test_a_busy_gpu, open_daemon_for_hangs,
+						close_daemon),
+		cmocka_unit_test_setup_teardown(test_a_pause_is_no_hang, open_daemon_for_hangs,
 						close_daemon),
 		cmocka_unit_test_setup_teardown(test_deaf_to_commands, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_deaf_to_a_flood, open_daemon, close_daemon),
