@@ -163,6 +163,14 @@ def vhost_seeds():
     yield "config", (start + boot + vhost("config", 0, how=1, size=8, a=5) + vhost("reply") +
                      vhost("message", REQUESTS["SET_CONFIG"], how=NEED_REPLY, a=0, b=8, c=3))
     yield "half", start + vhost("half", REQUESTS["SET_MEM_TABLE"], 1, NEED_REPLY, size=7)
+    # The device stops while a request is unread: it comes as one that nobody knows.
+    unread = vhost("deaf", how=2)
+    yield "found-request-taken-back", (start + boot + unread + vhost("map", a=1) + vhost("stop") +
+                                       vhost("deaf") + boot + vhost("reply") + vhost("reply"))
+    yield "taken-back-unmap", (start + boot + map_one + unread + vhost("unmap", a=1) +
+                               vhost("stop") + boot + vhost("deaf") + vhost("reply"))
+    yield "taken-back-config", (start + boot + unread + vhost("config", how=1, size=8) +
+                                vhost("stop") + vhost("deaf") + boot)
     yield "half-fds", start + vhost("half", REQUESTS["SET_MEM_TABLE"], 9, NEED_REPLY, size=20)
     yield "no-channel", start + boot + vhost("close_channel") + vhost("map", a=2)
     yield "channel-twice", start + boot + map_one + boot + map_one
@@ -468,6 +476,8 @@ def config_seeds():
                       b"--watchdog=2.5\n--log=debug\n--sandbox=strict\n--name=a\n--max-outputs=4")
     yield "view", (b"\1\1--socket=s\n--size=640x480\n--refresh=59.94\n--scale=fit\n"
                    b"--console=1\n--headless\n--screenshot=a.png\n--pointer=auto\n--device=0")
+    yield "found-odd-window-beside-check-sandbox", (
+        b"\1\0--fd=3\n--window-size=28\n--check-sandbox")
     yield "view-qmp", b"\1\1--qmp=q\n--cursor=draw\n--filter=nearest\n--frames=9"
     yield "qmp", (b'\2\50{"QMP": {}}\r\n{"return": {}}\n{"event": "STOP"}\n'
                   b'{"error": {"desc": "no"}}\n')
