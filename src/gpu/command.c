@@ -47,15 +47,21 @@ static struct gpu_timeline *timeline_of(struct gpu *gpu, const struct virtio_gpu
 	return &context->rings[hdr->ring_idx];
 }
 
+bool command_reserve(struct gpu *gpu, struct virtqueue *queue)
+{
+	if (gpu->spare_command == NULL) {
+		gpu->spare_command = calloc(1, sizeof(*gpu->spare_command));
+	}
+	if (gpu->spare_command == NULL) {
+		virtqueue_starve(queue);
+	}
+	return gpu->spare_command != NULL;
+}
+
 struct gpu_command *command_create(struct gpu *gpu, unsigned queue, struct virtqueue_chain *chain)
 {
-	struct gpu_command *command = calloc(1, sizeof(*command));
-	if (command == NULL) {
-		log_limited(LOG_ERROR, "out of memory: a guest command was dropped");
-		virtqueue_push(vhost_queue(gpu->vhost, queue), chain, 0);
-		gpu->notify[queue] = true;
-		return NULL;
-	}
+	struct gpu_command *command = gpu->spare_command;
+	gpu->spare_command = NULL;
 	command->gpu = gpu;
 	command->queue = queue;
 	command->chain = chain;

@@ -125,17 +125,10 @@ void context_create(struct gpu_command *command)
 			      context_created, command);
 }
 
-struct dying {
-	struct gpu_command *command;
-	struct gpu_context *context;
-};
-
 static void context_destroyed(void *data, int status)
 {
-	struct dying *dying = data;
-	struct gpu_command *command = dying->command;
-	struct gpu_context *context = dying->context;
-	free(dying);
+	struct gpu_command *command = data;
+	struct gpu_context *context = command->dying;
 	if (!command_resume(command)) {
 		return;
 	}
@@ -153,20 +146,18 @@ void context_destroy(struct gpu_command *command)
 	struct gpu *gpu = command->gpu;
 	uint32_t id = le32toh(command->request.hdr.ctx_id);
 	struct gpu_context *context = context_find(gpu, id);
-	struct dying *dying = malloc(sizeof(*dying));
-	if (context == NULL || dying == NULL) {
-		free(dying);
+	if (context == NULL) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u", id);
 		return;
 	}
 	/* The guest may use the id again at once. */
 	idmap_remove(&gpu->contexts, id);
 	list_append(&gpu->dying, &context->dying_link);
-	*dying = (struct dying){command, context};
+	command->dying = context;
 	/* A fence of this command on the context that goes has nothing left to wait for. */
 	command->ring_fence = false;
 	command_suspend(command);
-	render_context_destroy(gpu->render, id, context_destroyed, dying);
+	render_context_destroy(gpu->render, id, context_destroyed, command);
 }
 
 /*

@@ -190,9 +190,6 @@ void dispatch_resource_idle(struct gpu *gpu, uint32_t resource_id)
 static void dispatch(struct gpu *gpu, unsigned queue, struct virtqueue_chain *chain)
 {
 	struct gpu_command *command = command_create(gpu, queue, chain);
-	if (command == NULL) {
-		return;
-	}
 	counter_add(COUNTER_COMMANDS, 1);
 	if (command->request_size < sizeof(command->request.hdr)) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "only %zu bytes",
@@ -221,7 +218,7 @@ void dispatch_queue(struct gpu *gpu, unsigned queue)
 	struct virtqueue_chain *chain;
 	unsigned budget = BATCH;
 	do {
-		while ((chain = virtqueue_pop(vq)) != NULL) {
+		while (command_reserve(gpu, vq) && (chain = virtqueue_pop(vq)) != NULL) {
 			dispatch(gpu, queue, chain);
 			if (--budget == 0) {
 				vhost_kick_later(gpu->vhost, queue);

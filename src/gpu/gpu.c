@@ -258,6 +258,7 @@ void gpu_destroy(struct gpu *gpu, void (*done)(void *data), void *data)
 	reset(gpu);
 	idmap_finish(&gpu->resources);
 	idmap_finish(&gpu->contexts);
+	free(gpu->spare_command);
 	fd_close(&gpu->udmabuf);
 	gpu->closing = gpu->options.heads + 2;
 	for (unsigned i = 0; i < gpu->options.heads; i++) {

@@ -111,6 +111,7 @@ struct gpu {
 	struct idmap contexts;
 	struct list dying; /* contexts whose destruction is under way */
 	struct list commands; /* all that are not completed */
+	struct gpu_command *spare_command; /* the next one; or NULL */
 	struct gpu_timeline global;
 	struct gpu_scanout scanouts[GPU_MAX_HEADS];
 	unsigned blob_scanouts; /* heads that show a blob */
@@ -165,6 +166,7 @@ struct gpu_command {
 	size_t request_size;  /* bytes of the fixed part */
 	const struct gpu_handler *handler;
 	struct gpu_timeline *timeline; /* NULL: not fenced */
+	struct gpu_context *dying; /* CTX_DESTROY's */
 	bool ring_fence;  /* the timeline is a context's */
 	bool fence_requested;
 	bool fence_counted; /* of GPU_LIMIT_FENCES */
@@ -184,7 +186,10 @@ struct gpu_handler {
 	bool needs_resource; /* without it, INVALID_RESOURCE_ID */
 };
 
-/* Takes over the chain; NULL without memory (then the chain is completed empty). */
+/* Before a chain is taken: makes sure of the next command_create, or starves the queue. */
+bool command_reserve(struct gpu *gpu, struct virtqueue *queue);
+
+/* Takes over the chain. */
 struct gpu_command *command_create(struct gpu *gpu, unsigned queue, struct virtqueue_chain *chain);
 
 /* Answers. The command may be freed by the call: do not use it afterwards. */

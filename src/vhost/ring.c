@@ -164,6 +164,7 @@ void virtqueue_reset(struct virtqueue *queue)
 	queue->popped = 0;
 	queue->in_flight = 0;
 	queue->broken = false;
+	queue->starved = false;
 	queue->signal_due = false;
 	if (queue->state == VIRTQUEUE_STOPPED) {
 		queue->setup = (struct virtqueue_setup){0};

@@ -55,6 +55,10 @@ struct virtqueue {
 
 	struct iovec *scratch;
 	size_t scratch_size;
+
+	bool starved; /* see virtqueue_starve */
+	void (*starving)(void *data); /* tells the session of that; may be NULL */
+	void *starving_data;
 };
 
 /* Device and ring feature bits (virtio 1.4, 6). */

@@ -114,6 +114,7 @@ struct vhost {
 	struct front *front;
 	pthread_t thread;
 	struct letter front_gone; /* the front thread's last */
+	uv_timer_t hungry; /* kicks the queues that were starved */
 	unsigned handles; /* of ours that are open in the loop */
 	bool closing;
 	bool connected;
@@ -136,6 +137,7 @@ struct vhost {
 
 	struct list requests; /* struct window_request, in order, not sent yet */
 	struct window_request *sent; /* at the front thread */
+	struct list unmaps; /* struct window_request, not used yet: one for each mapping */
 	struct letter window_wake; /* to ourselves: the first request is a refused one */
 	bool waking; /* that letter is on its way */
 	bool failing; /* all requests are being answered: nothing is sent */

@@ -49,6 +49,11 @@ static void handle_closed(void *data)
 	}
 }
 
+static void handle_timer_closed(uv_handle_t *handle)
+{
+	handle_closed(handle->data);
+}
+
 static void close_kick(struct kick *kick)
 {
 	watch_destroy(kick->watch, handle_closed, kick->vhost);
@@ -87,6 +92,24 @@ static void kick_again(struct letter *letter)
 	struct kick *kick = container_of(letter, struct kick, again);
 	kick->again_posted = false;
 	kicked(kick->vhost, kick->index);
+}
+
+#define HUNGRY_MS 10
+
+static void handle_hungry(uv_timer_t *timer)
+{
+	struct vhost *vhost = timer->data;
+	for (unsigned i = 0; i < vhost->options.queue_count; i++) {
+		if (vhost->queues[i].starved) {
+			kicked(vhost, i);
+		}
+	}
+}
+
+static void handle_starving(void *data)
+{
+	struct vhost *vhost = data;
+	uv_timer_start(&vhost->hungry, handle_hungry, HUNGRY_MS, 0);
 }
 
 void vhost_kick_later(struct vhost *vhost, unsigned index)
@@ -408,6 +431,8 @@ static struct vhost *allocate(const struct vhost_options *options, uv_loop_t *lo
 	vhost->front_gone.deliver = vhost_front_gone;
 	for (unsigned i = 0; i < VHOST_MAX_QUEUES; i++) {
 		virtqueue_init(&vhost->queues[i], i);
+		vhost->queues[i].starving = handle_starving;
+		vhost->queues[i].starving_data = vhost;
 		vhost->kicks[i].vhost = vhost;
 		vhost->kicks[i].index = i;
 	}
@@ -434,12 +459,14 @@ int vhost_create(const struct vhost_options *options, int fd, uv_loop_t *loop, s
 		free(vhost);
 		return error;
 	}
-	vhost->handles = 1;
 	error = front_create(vhost, fd, &vhost->front, &vhost->thread);
 	if (error < 0) {
 		mailbox_close(&vhost->inbox, free_vhost, vhost);
 		return error;
 	}
+	uv_timer_init(loop, &vhost->hungry);
+	vhost->hungry.data = vhost;
+	vhost->handles = 2;
 	*out = vhost;
 	return 0;
 }
@@ -471,5 +498,6 @@ void vhost_front_gone(struct letter *letter)
 	front_destroy(vhost->front);
 	guest_memory_unref(vhost->memory);
 	vhost->memory = NULL;
+	uv_close((uv_handle_t *)&vhost->hungry, handle_timer_closed);
 	mailbox_close(&vhost->inbox, handle_closed, vhost);
 }

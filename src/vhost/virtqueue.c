@@ -120,9 +120,19 @@ static bool next_head(struct virtqueue *queue, uint16_t *head)
 	return true;
 }
 
+void virtqueue_starve(struct virtqueue *queue)
+{
+	log_limited(LOG_ERROR, "queue %u: out of memory, the guest has to wait", queue->index);
+	queue->starved = true;
+	if (queue->starving != NULL) {
+		queue->starving(queue->starving_data);
+	}
+}
+
 struct virtqueue_chain *virtqueue_pop(struct virtqueue *queue)
 {
 	uint16_t head;
+	queue->starved = false;
 	/* One ring of bad chains a call: a guest that makes them endlessly holds up nobody else. */
 	for (unsigned bad = 0; queue_runs(queue) && next_head(queue, &head); bad++) {
 		struct virtqueue_chain *chain;
@@ -130,6 +140,10 @@ struct virtqueue_chain *virtqueue_pop(struct virtqueue *queue)
 		int error = virtqueue_walk(queue, head, &chain, &why);
 		if (error == -EPROTO) {
 			virtqueue_break(queue, why);
+			return NULL;
+		}
+		if (error == -ENOMEM) {
+			virtqueue_starve(queue);
 			return NULL;
 		}
 		queue->last_avail++;
@@ -255,7 +269,7 @@ void virtqueue_notify(struct virtqueue *queue)
 
 bool virtqueue_rearm(struct virtqueue *queue)
 {
-	if (!queue_runs(queue)) {
+	if (!queue_runs(queue) || queue->starved) {
 		return false;
 	}
 	if (queue->event_idx) {

@@ -37,7 +37,7 @@ struct virtqueue_chain {
 };
 
 /*
- * The next available chain, or NULL: none, queue not running, or queue broken. Bad chains never
+ * The next available chain, or NULL: none, queue not running, broken, or starved. Bad chains never
  * get out: they are either completed with length 0 or break the queue (protocols §2.3).
  */
 struct virtqueue_chain *virtqueue_pop(struct virtqueue *queue);
@@ -67,5 +67,11 @@ void virtqueue_notify(struct virtqueue *queue);
 
 /* Asks the guest for kicks again; true when chains came meanwhile (pop again). */
 bool virtqueue_rearm(struct virtqueue *queue);
+
+/*
+ * There is no memory for what the next chain needs. It stays where it is, and the device is kicked
+ * again in a moment: the guest waits, and loses nothing. virtqueue_pop does so itself.
+ */
+void virtqueue_starve(struct virtqueue *queue);
 
 #endif

@@ -12,6 +12,9 @@
  * (status < 0) waits in the same list, so that answers come in order and a reset finds it. A reset
  * answers all of them before the device hears of it: their data may not outlive it. The one that is
  * at the front thread comes back later and is only freed then.
+ *
+ * What is mapped has to be unmapped, or QEMU would refuse the next one there for good. So each
+ * mapping comes with the memory for its end.
  */
 
 static void handle_wake(struct letter *letter);
@@ -19,6 +22,7 @@ static void handle_wake(struct letter *letter);
 void window_init(struct vhost *vhost)
 {
 	list_init(&vhost->requests);
+	list_init(&vhost->unmaps);
 	vhost->window_wake.deliver = handle_wake;
 }
 
@@ -33,10 +37,24 @@ void window_discard(struct letter *letter)
 	free_request(container_of(letter, struct window_request, letter));
 }
 
+static struct window_request *take_unmap(struct vhost *vhost)
+{
+	if (list_empty(&vhost->unmaps)) {
+		return NULL;
+	}
+	struct window_request *request =
+		container_of(vhost->unmaps.next, struct window_request, link);
+	list_remove(&request->link);
+	return request;
+}
+
 static void answer(struct window_request *request, int status)
 {
 	vhost_window_done done = request->done;
 	request->done = NULL;
+	if (done != NULL && request->map && status < 0) {
+		free(take_unmap(request->vhost));
+	}
 	if (done != NULL && !request->vhost->closing) {
 		done(request->data, status);
 	}
@@ -109,6 +127,10 @@ void window_fail_all(struct vhost *vhost, int status)
 	while (first_request(vhost) != NULL) {
 		answer_first(vhost, status);
 	}
+	/* Nor is anything mapped any more. */
+	while (!list_empty(&vhost->unmaps)) {
+		free(take_unmap(vhost));
+	}
 	vhost->failing = false;
 }
 
@@ -123,9 +145,27 @@ static int check(const struct vhost *vhost, uint64_t offset, uint64_t size, uint
 	return vhost->connected ? 0 : -ENOTCONN;
 }
 
+static struct window_request *allocate(struct vhost *vhost, bool map)
+{
+	if (!map && !list_empty(&vhost->unmaps)) {
+		return take_unmap(vhost);
+	}
+	struct window_request *request = malloc(sizeof(*request));
+	struct window_request *unmap = map ? malloc(sizeof(*unmap)) : NULL;
+	if (request == NULL || (map && unmap == NULL)) {
+		free(request);
+		free(unmap);
+		return NULL;
+	}
+	if (map) {
+		list_append(&vhost->unmaps, &unmap->link);
+	}
+	return request;
+}
+
 static int submit(struct vhost *vhost, struct window_request request, int fd)
 {
-	struct window_request *copy = malloc(sizeof(*copy));
+	struct window_request *copy = allocate(vhost, request.map);
 	if (copy == NULL) {
 		return -ENOMEM;
 	}
