@@ -141,8 +141,12 @@ static void on_prepare(uv_prepare_t *prepare)
 		events |= UV_READABLE;
 	}
 	if (events != loop->events) {
+		int r = uv_poll_start(&loop->poll, events, on_poll);
+		if (r < 0) {
+			tell_broken(loop, r);
+			return;
+		}
 		loop->events = events;
-		uv_poll_start(&loop->poll, events, on_poll);
 	}
 	arm_timer(loop);
 }

@@ -33,7 +33,12 @@ void display_update_done(struct display_update *update)
 {
 	if (update->listener != NULL) {
 		list_remove(&update->link);
-		sd_bus_reply_method_return(update->call, "");
+		int r = sd_bus_reply_method_return(update->call, "");
+		if (r < 0) {
+			/* Without its answer the server would send no other picture. */
+			log_error("a picture could not be answered: %s", strerror(-r));
+			client_fail(update->listener->client, r);
+		}
 	}
 	sd_bus_message_unref(update->call);
 	free(update);

@@ -184,6 +184,7 @@ static void send_frame(struct listener *listener)
 		log_limited(LOG_WARN, "display: a frame could not be sent: %s", strerror(-r));
 		counter_add(COUNTER_FRAMES_DROPPED, 1);
 		release_drop(listener->server, release);
+		listener->damaged = true; /* with the next one */
 		return;
 	}
 	counter_add(COUNTER_FRAMES_SENT, 1);
@@ -194,26 +195,36 @@ static void send_frame(struct listener *listener)
 	uv_timer_start(&listener->deadline, on_deadline, age < HOLD_MS ? HOLD_MS - age : 0, 0);
 }
 
-/* Sends what is due and may be sent. Safe to call at any time. */
+/* One of the calls that are not pictures. What could not be sent stays due. */
+static void send_small(struct listener *listener, bool *due,
+		       int (*send)(struct listener *, sd_bus_message_handler_t))
+{
+	if (*due) {
+		int r = send(listener, on_small_reply);
+		*due = r < 0 && r != -ENODATA;
+		listener->small_calls += r >= 0;
+	}
+}
+
+/*
+ * Sends what is due and may be sent. Safe to call at any time. Of the small calls one of each kind
+ * is on its way: a pointer that changes its shape all the time still moves.
+ */
 static void pump(struct listener *listener)
 {
 	if (!listener->ready || listener->closing || sd_bus_is_open(listener->bus.bus) <= 0) {
 		return;
 	}
-	if (listener->disable && listener->small_calls == 0) {
-		listener->disable = false;
-		listener->small_calls += listener_send_disable(listener, on_small_reply) >= 0;
+	bool idle = listener->small_calls == 0;
+	if (idle) {
+		send_small(listener, &listener->disable, listener_send_disable);
 	}
 	if (listener->damaged && !listener->in_flight && listener->head->shown.memory != NULL) {
 		send_frame(listener);
 	}
-	if (listener->shape && listener->small_calls == 0) {
-		listener->shape = false;
-		listener->small_calls += listener_send_shape(listener, on_small_reply) >= 0;
-	}
-	if (listener->pointer && listener->small_calls == 0) {
-		listener->pointer = false;
-		listener->small_calls += listener_send_pointer(listener, on_small_reply) >= 0;
+	if (idle) {
+		send_small(listener, &listener->shape, listener_send_shape);
+		send_small(listener, &listener->pointer, listener_send_pointer);
 	}
 }
 

@@ -55,9 +55,9 @@ static void tell_news(struct peer_console *console)
 	for (size_t i = 0; i < sizeof(all_news) / sizeof(all_news[0]); i++) {
 		const struct news *news = &all_news[i];
 		if ((console->stale & news->bit) != 0 && takes_signals(peer)) {
-			console->stale &= ~news->bit;
-			sd_bus_emit_properties_changed_strv(peer->bus.bus, path, news->interface,
-							    (char **)news->properties);
+			int r = sd_bus_emit_properties_changed_strv(
+				peer->bus.bus, path, news->interface, (char **)news->properties);
+			console->stale &= r < 0 ? ~0u : ~news->bit; /* on_drained tries again */
 		}
 	}
 }

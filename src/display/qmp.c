@@ -83,10 +83,10 @@ static void on_silence(uv_timer_t *timer)
 	finish(qmp, -ETIMEDOUT);
 }
 
-static void wait_for(struct qmp *qmp, int events)
+static int wait_for(struct qmp *qmp, int events)
 {
-	uv_poll_start(&qmp->poll, events, on_poll);
-	uv_timer_start(&qmp->silence, on_silence, SILENCE_MS, 0);
+	int r = uv_poll_start(&qmp->poll, events, on_poll);
+	return r < 0 ? r : uv_timer_start(&qmp->silence, on_silence, SILENCE_MS, 0);
 }
 
 /* As much of the command as the socket takes; the descriptor goes with its first byte. */
@@ -122,13 +122,14 @@ static int flush(struct qmp *qmp)
 {
 	bool with_fd = commands[qmp->next - 1].with_fd && qmp->display >= 0;
 	int r = send_part(qmp, with_fd);
+	if (r >= 0) {
+		r = wait_for(qmp, *qmp->out != '\0' ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+	}
 	if (r < 0) {
 		log_error("cannot send to the QMP socket: %s", strerror(-r));
 		finish(qmp, r);
-		return r;
 	}
-	wait_for(qmp, *qmp->out != '\0' ? UV_READABLE | UV_WRITABLE : UV_READABLE);
-	return 0;
+	return r;
 }
 
 static int send_next(struct qmp *qmp)
@@ -266,7 +267,13 @@ int qmp_create(uv_loop_t *loop, int fd, int display, void (*done)(void *data, in
 	qmp->display = display;
 	qmp->done = done;
 	qmp->data = data;
-	wait_for(qmp, UV_READABLE);
+	r = wait_for(qmp, UV_READABLE);
+	if (r < 0) {
+		qmp->fd = -1; /* the caller's, as the other is */
+		qmp->display = -1;
+		qmp_destroy(qmp, NULL);
+		return r;
+	}
 	*out = qmp;
 	return 0;
 }
@@ -280,7 +287,9 @@ static void on_closed(uv_handle_t *handle)
 	void (*closed)(void *data) = qmp->closed;
 	void *data = qmp->data;
 	free(qmp);
-	closed(data);
+	if (closed != NULL) {
+		closed(data);
+	}
 }
 
 void qmp_destroy(struct qmp *qmp, void (*closed)(void *data))

@@ -190,9 +190,14 @@ int display_server_listen(struct display_server *server, int fd)
 	acceptor->server = server;
 	acceptor->fd = fd;
 	acceptor->poll.data = acceptor;
-	list_append(&server->acceptors, &acceptor->link);
 	server->living++;
-	uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
+	r = uv_poll_start(&acceptor->poll, UV_READABLE, on_connection);
+	if (r < 0) {
+		acceptor->fd = -1; /* the caller's */
+		uv_close((uv_handle_t *)&acceptor->poll, on_acceptor_closed);
+		return r;
+	}
+	list_append(&server->acceptors, &acceptor->link);
 	return 0;
 }
 
