@@ -51,8 +51,8 @@
 #define MAX_RUNS 20000
 
 static const char *const kind_names[FAULT_KINDS] = {
-	"memory",  "mmap",    "memfd", "eventfd", "socket",
-	"sendmsg", "recvmsg", "uv",    "thread",  "call",
+	"memory",  "mmap", "memfd",  "eventfd", "socket", "sendmsg",
+	"recvmsg", "uv",   "thread", "call",    "bus",
 };
 
 /* In the order of the ways: see fault_impl.h. */
@@ -76,6 +76,7 @@ static const struct way {
 	[FAULT_UV] = {{"once", ENOMEM, false, false}},
 	[FAULT_THREAD] = {{"once", EAGAIN, false, false}},
 	[FAULT_CALL] = {{"once", EPERM, false, false}},
+	[FAULT_BUS] = {{"once", ENOMEM, false, false}},
 };
 
 static struct {
@@ -86,6 +87,7 @@ static struct {
 	unsigned at; /* 0: count only */
 	atomic_uint calls; /* of this kind, in this run */
 	atomic_bool stopped;
+	atomic_bool relented;
 	atomic_bool happened;
 	void *frames[MAX_FRAMES];
 	int frame_count;
@@ -355,7 +357,7 @@ static void set_up_signals(void)
 
 int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool may_wait)
 {
-	if (!state.active || kind != state.kind || spared > 0 || state.stopped) {
+	if (!state.active || kind != state.kind || spared > 0 || state.stopped || state.relented) {
 		return 0;
 	}
 	const struct way *way = &ways[kind][state.way];
@@ -385,9 +387,21 @@ bool fault_is_harmless(void)
 	return ways[state.kind][state.way].harmless;
 }
 
+bool fault_excuses(void)
+{
+	return state.happened && !state.stopped && !fault_is_harmless();
+}
+
 void fault_stop(void)
 {
 	state.stopped = true;
+}
+
+bool fault_relent(void)
+{
+	bool lasted = state.happened && !state.relented && ways[state.kind][state.way].lasting;
+	state.relented = lasted || state.relented;
+	return lasted;
 }
 
 void fault_spare_begin(void)
@@ -410,6 +424,7 @@ static void run(fault_scenario scenario, void *data, bool judge)
 	run_number++;
 	state.calls = 0;
 	state.stopped = false;
+	state.relented = false;
 	state.happened = false;
 	alarm(RUN_SECONDS);
 	state.active = true;

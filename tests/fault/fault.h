@@ -25,6 +25,7 @@ enum fault_kind {
 	FAULT_UV, /* uv_loop_init, uv_poll_*, uv_timer_start, uv_async_init, …; epoll_*: ENOMEM */
 	FAULT_THREAD, /* pthread_create: EAGAIN */
 	FAULT_CALL, /* ftruncate, fstat, fcntl, ioctl, bind, prctl, fork, …: EPERM */
+	FAULT_BUS, /* sd_bus_*: ENOMEM */
 	FAULT_KINDS,
 };
 
@@ -45,10 +46,16 @@ void fault_try_all(fault_scenario scenario, void *data);
 
 /* A call failed in this run. */
 bool fault_happened(void);
-/* The fault of this run is one that nobody may notice: EAGAIN, a part of what was asked for. */
+/*
+ * A call failed, and what does not work now may not because of that. Never in a run whose faults
+ * nobody may notice (EAGAIN, a part of what was asked for), nor after fault_stop.
+ */
+bool fault_excuses(void);
 bool fault_is_harmless(void);
-/* No (more) fault in this run. */
+/* No (more) fault in this run, and no excuse from here on. */
 void fault_stop(void);
+/* The end of a lasting fault: memory is back. True when there was one. */
+bool fault_relent(void);
 /* None in calls of this thread, until the other: for what a test has libuv do. These nest. */
 void fault_spare_begin(void);
 void fault_spare_end(void);
