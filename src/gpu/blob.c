@@ -23,16 +23,10 @@ static void create_guest_blob(struct gpu_command *command)
 	resource->kind = GPU_RESOURCE_GUEST;
 	resource->size = le64toh(request->size);
 	resource->blob_flags = le32toh(request->blob_flags);
-	/* A command that was answered is gone. */
-	if (!backing_read(command, resource, le32toh(request->nr_entries))) {
-		resource_drop(gpu, resource);
-		return;
-	}
-	if (resource->backing.bytes < resource->size) {
-		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
-			     "%llu bytes of pages for a blob of %llu",
-			     (unsigned long long)resource->backing.bytes,
-			     (unsigned long long)resource->size);
+	/* Without pages: RESOURCE_ATTACH_BACKING brings them. A command that was answered is gone. */
+	bool later =
+		request->nr_entries == 0 && command->chain->readable_bytes == command->request_size;
+	if (!later && !backing_read(command, resource, le32toh(request->nr_entries))) {
 		resource_drop(gpu, resource);
 		return;
 	}

@@ -237,6 +237,14 @@ bool backing_read(struct gpu_command *command, struct gpu_resource *resource, ui
 			     "the memory entries are not all in the guest's RAM");
 		return false;
 	}
+	if (resource->kind == GPU_RESOURCE_GUEST && backing->bytes < resource->size) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_PARAMETER,
+			     "%llu bytes of pages for a blob of %llu",
+			     (unsigned long long)backing->bytes,
+			     (unsigned long long)resource->size);
+		backing_finish(gpu, resource);
+		return false;
+	}
 	return true;
 }
 
@@ -244,7 +252,7 @@ void resource_attach_backing(struct gpu_command *command)
 {
 	const struct virtio_gpu_resource_attach_backing *request = &command->request.attach_backing;
 	struct gpu_resource *resource = resource_find(command->gpu, le32toh(request->resource_id));
-	if (resource->kind != GPU_RESOURCE_2D || resource->backing.memory != NULL) {
+	if (resource->kind == GPU_RESOURCE_HOST3D || resource->backing.memory != NULL) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC,
 			     "resource %u cannot take (more) backing", resource->id);
 		return;

@@ -48,7 +48,7 @@ struct gpu_context {
  */
 enum gpu_resource_kind {
 	GPU_RESOURCE_2D, /* memory: a shared-memory picture; backing: guest pages */
-	GPU_RESOURCE_GUEST, /* backing: guest pages; memory: copy of them, once scanned out */
+	GPU_RESOURCE_GUEST, /* backing: guest pages, or none yet; memory: a copy, once scanned out */
 	GPU_RESOURCE_HOST3D, /* memory: the renderer's, or NULL when it cannot be shared */
 };
 
@@ -261,7 +261,10 @@ void resource_drop_all(struct gpu *gpu);
  */
 bool resource_hold(struct gpu_command *command, struct gpu_resource *resource, uint64_t bytes,
 		   uint32_t files);
-/* Reads entries behind the fixed request. On failure answers the command; false. */
+/*
+ * Reads entries behind the fixed request; a blob's have to be enough for it. On failure answers the
+ * command; false.
+ */
 bool backing_read(struct gpu_command *command, struct gpu_resource *resource, uint32_t entries);
 void backing_finish(struct gpu *gpu, struct gpu_resource *resource);
 

@@ -165,6 +165,12 @@ static bool entries_right(const struct model_command *command, uint32_t count)
 	       command->pages_hold;
 }
 
+/* A blob may get its pages later. */
+static bool no_entries(const struct model_command *command, uint32_t count)
+{
+	return count == 0 && command->size == model_fixed_size(0, command->request.hdr.type);
+}
+
 static uint32_t create_blob(struct model *model, const struct model_command *command)
 {
 	const struct virtio_gpu_resource_create_blob *c = &command->request.create_blob;
@@ -174,7 +180,9 @@ static uint32_t create_blob(struct model *model, const struct model_command *com
 	}
 	if (c->blob_mem == VIRTIO_GPU_BLOB_MEM_GUEST) {
 		return !id_right ? BAD_ID
-		       : entries_right(command, c->nr_entries) && command->page_bytes >= c->size
+		       : no_entries(command, c->nr_entries) ||
+				       (entries_right(command, c->nr_entries) &&
+					command->page_bytes >= c->size)
 			       ? OK
 			       : BAD_PARAMETER;
 	}
@@ -300,9 +308,12 @@ static uint32_t predict_resource(struct model *model, const struct model_command
 	case VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D:
 		return transfer(resource, &r->transfer_2d);
 	case VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING:
-		return resource->kind != GPU_RESOURCE_2D || resource->backing ? UNSPEC
-		       : entries_right(command, r->attach_backing.nr_entries) ? OK
-									      : BAD_PARAMETER;
+		return resource->kind == GPU_RESOURCE_HOST3D || resource->backing ? UNSPEC
+		       : entries_right(command, r->attach_backing.nr_entries) &&
+				       (resource->kind == GPU_RESOURCE_2D ||
+					command->page_bytes >= resource->size)
+			       ? OK
+			       : BAD_PARAMETER;
 	case VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING:
 		return resource->backing ? OK : UNSPEC;
 	case VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE:
@@ -421,8 +432,10 @@ void model_apply(struct model *model, const struct model_command *command, uint3
 				      .kind = guest ? GPU_RESOURCE_GUEST : GPU_RESOURCE_HOST3D,
 				      .size = c->size,
 				      .flags = c->blob_flags,
-				      .backing = guest,
-				      .backing_bytes = guest ? command->page_bytes : 0});
+				      .backing = guest && c->nr_entries > 0,
+				      .backing_bytes = guest && c->nr_entries > 0
+							       ? command->page_bytes
+							       : 0});
 		break;
 	}
 	case VIRTIO_GPU_CMD_RESOURCE_UNREF: {
