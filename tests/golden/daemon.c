@@ -159,137 +159,66 @@ uint64_t daemon_limit(struct daemon *daemon, const char *limit, const char *what
 uint32_t daemon_command(struct daemon *daemon, const void *request, uint32_t size, void *response,
 			uint32_t response_size)
 {
-	struct virtio_gpu_ctrl_hdr hdr;
-	if (response == NULL) {
-		response = &hdr;
-		response_size = sizeof(hdr);
-	}
-	memset(response, 0, response_size);
-	uint32_t written = wire_command(&daemon->front, 0, request, size, response, response_size);
-	assert_true(written >= sizeof(hdr));
+	uint32_t type = gpu_command(&daemon->front, request, size, response, response_size);
 	wire_free_all(&daemon->front);
-	return ((struct virtio_gpu_ctrl_hdr *)response)->type;
+	return type;
 }
 
 uint32_t daemon_create_2d(struct daemon *daemon, uint32_t id, uint32_t format, uint32_t width,
 			  uint32_t height)
 {
-	const struct virtio_gpu_resource_create_2d request = {
-		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_2D,
-		.resource_id = id,
-		.format = format,
-		.width = width,
-		.height = height,
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_create_2d(&daemon->front, id, format, width, height);
 }
 
 uint32_t daemon_attach(struct daemon *daemon, uint32_t id, uint64_t gpa, uint32_t len)
 {
-	const struct {
-		struct virtio_gpu_resource_attach_backing head;
-		struct virtio_gpu_mem_entry entry;
-	} request = {
-		.head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
-		.head.resource_id = id,
-		.head.nr_entries = 1,
-		.entry = {.addr = gpa, .length = len},
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_attach(&daemon->front, id, gpa, len);
 }
 
 uint32_t daemon_transfer(struct daemon *daemon, uint32_t id, uint32_t x, uint32_t y, uint32_t width,
 			 uint32_t height, uint64_t offset)
 {
-	const struct virtio_gpu_transfer_to_host_2d request = {
-		.hdr.type = VIRTIO_GPU_CMD_TRANSFER_TO_HOST_2D,
-		.r = {x, y, width, height},
-		.offset = offset,
-		.resource_id = id,
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_transfer(&daemon->front, id, x, y, width, height, offset);
 }
 
 uint32_t daemon_set_scanout(struct daemon *daemon, uint32_t head, uint32_t id, uint32_t x,
 			    uint32_t y, uint32_t width, uint32_t height)
 {
-	const struct virtio_gpu_set_scanout request = {
-		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT,
-		.r = {x, y, width, height},
-		.scanout_id = head,
-		.resource_id = id,
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_set_scanout(&daemon->front, head, id, x, y, width, height);
 }
 
 uint32_t daemon_flush_part(struct daemon *daemon, uint32_t id, const struct virtio_gpu_rect *part)
 {
-	const struct virtio_gpu_resource_flush request = {
-		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_FLUSH,
-		.r = *part,
-		.resource_id = id,
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_flush_part(&daemon->front, id, part);
 }
 
 uint32_t daemon_flush(struct daemon *daemon, uint32_t id, uint32_t width, uint32_t height)
 {
-	const struct virtio_gpu_rect all = {0, 0, width, height};
-	return daemon_flush_part(daemon, id, &all);
+	return gpu_flush(&daemon->front, id, width, height);
 }
 
 uint32_t daemon_unref(struct daemon *daemon, uint32_t id)
 {
-	const struct virtio_gpu_resource_unref request = {
-		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_UNREF,
-		.resource_id = id,
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_unref(&daemon->front, id);
 }
 
 uint32_t daemon_create_context(struct daemon *daemon, uint32_t context, uint32_t capset)
 {
-	const struct virtio_gpu_ctx_create request = {
-		.hdr = {.type = VIRTIO_GPU_CMD_CTX_CREATE, .ctx_id = context},
-		.nlen = 4,
-		.context_init = capset,
-		.debug_name = "test",
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_create_context(&daemon->front, context, capset);
 }
 
 uint32_t daemon_create_blob(struct daemon *daemon, uint32_t context, uint32_t id, uint32_t mem,
 			    uint64_t size, uint64_t gpa)
 {
-	const struct {
-		struct virtio_gpu_resource_create_blob head;
-		struct virtio_gpu_mem_entry entry;
-	} request = {
-		.head.hdr = {.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB, .ctx_id = context},
-		.head.resource_id = id,
-		.head.blob_mem = mem,
-		.head.blob_flags = VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE,
-		.head.nr_entries = gpa != 0,
-		.head.blob_id = 1,
-		.head.size = size,
-		.entry = {.addr = gpa, .length = (uint32_t)size},
-	};
-	uint32_t bytes = gpa != 0 ? sizeof(request) : sizeof(request.head);
-	return daemon_command(daemon, &request, bytes, NULL, 0);
+	return gpu_create_blob(&daemon->front, context, id, mem, 1, size, gpa);
 }
 
 uint32_t daemon_map(struct daemon *daemon, uint32_t id, uint64_t offset)
 {
-	const struct virtio_gpu_resource_map_blob request = {
-		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_MAP_BLOB,
-		.resource_id = id,
-		.offset = offset,
-	};
-	struct virtio_gpu_resp_map_info response;
-	uint32_t type =
-		daemon_command(daemon, &request, sizeof(request), &response, sizeof(response));
+	uint32_t map_info;
+	uint32_t type = gpu_map(&daemon->front, id, offset, &map_info);
 	if (type == VIRTIO_GPU_RESP_OK_MAP_INFO) {
-		assert_int_equal(response.map_info, VIRTIO_GPU_MAP_CACHE_CACHED);
+		assert_int_equal(map_info, VIRTIO_GPU_MAP_CACHE_CACHED);
 	}
 	return type;
 }
@@ -299,18 +228,8 @@ uint32_t daemon_set_scanout_blob_part(struct daemon *daemon, uint32_t head, uint
 				      uint32_t stride, uint32_t offset,
 				      const struct virtio_gpu_rect *part)
 {
-	const struct virtio_gpu_set_scanout_blob request = {
-		.hdr.type = VIRTIO_GPU_CMD_SET_SCANOUT_BLOB,
-		.r = *part,
-		.scanout_id = head,
-		.resource_id = id,
-		.width = width,
-		.height = height,
-		.format = format,
-		.strides = {stride},
-		.offsets = {offset},
-	};
-	return daemon_command(daemon, &request, sizeof(request), NULL, 0);
+	return gpu_set_scanout_blob(&daemon->front, head, id, format, width, height, stride, offset,
+				    part);
 }
 
 uint32_t daemon_set_scanout_blob(struct daemon *daemon, uint32_t head, uint32_t id, uint32_t format,

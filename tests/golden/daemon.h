@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "front.h"
+#include "gpu.h"
 
 /*
  * A real hesperd, driven by the scripted front end: bytes in, answers and

@@ -13,6 +13,7 @@
 #include <libdisplay-info/info.h>
 
 #include "daemon.h"
+#include "gpu_steps.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define BAD_ID VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID
@@ -112,103 +113,31 @@ static void test_capsets(void **state)
 	assert_int_equal(daemon_command(&daemon, &get, sizeof(get), NULL, 0), BAD_PARAMETER);
 }
 
-static void test_commands_that_do_not_exist(void **state)
+/* The sequences that the conformance suite sends to other devices, too: here each answer is exact. */
+static void test_sequences(void **state)
 {
-	assert_int_equal(simple(0), UNSPEC);
-	assert_int_equal(simple(0x1ff), UNSPEC);
-	assert_int_equal(simple(0x20f), UNSPEC);
-	assert_int_equal(simple(0x300), UNSPEC);
-	assert_int_equal(simple(0xffffffff), UNSPEC);
-	assert_int_equal(simple(VIRTIO_GPU_RESP_OK_NODATA), UNSPEC);
-	/* OpenGL only: a clean no. */
-	assert_int_equal(simple(VIRTIO_GPU_CMD_RESOURCE_CREATE_3D), UNSPEC);
-	assert_int_equal(simple(VIRTIO_GPU_CMD_TRANSFER_TO_HOST_3D), UNSPEC);
-	assert_int_equal(simple(VIRTIO_GPU_CMD_TRANSFER_FROM_HOST_3D), UNSPEC);
-	assert_int_equal(simple(VIRTIO_GPU_CMD_RESOURCE_ASSIGN_UUID), UNSPEC);
+	for (size_t i = 0; i < gpu_sequence_count; i++) {
+		const struct gpu_sequence *sequence = &gpu_sequences[i];
+		print_message("%s\n", sequence->name);
+		for (size_t k = 0; k < sequence->count; k++) {
+			const struct gpu_step *step = &sequence->steps[k];
+			uint32_t answer = gpu_step_run(&daemon.front, step, 4);
+			if (answer != step->answer) {
+				fail_msg("%s: %s: %s, not %s", sequence->name, step->what,
+					 gpu_answer_name(answer), gpu_answer_name(step->answer));
+			}
+		}
+		wire_stop(&daemon.front);
+		wire_reset(&daemon.front);
+		wire_start(&daemon.front, DAEMON_FEATURES);
+	}
 }
 
-static void test_short_commands(void **state)
+/* Not even a header. */
+static void test_four_bytes(void **state)
 {
-	static const uint32_t types[] = {0x101, 0x102, 0x103, 0x104, 0x105, 0x106,
-					 0x107, 0x108, 0x109, 0x10a, 0x10c, 0x10d,
-					 0x200, 0x202, 0x203, 0x207, 0x208, 0x209};
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		assert_int_equal(simple(types[i]), BAD_PARAMETER);
-	}
 	const uint32_t type = VIRTIO_GPU_CMD_GET_DISPLAY_INFO;
 	assert_int_equal(daemon_command(&daemon, &type, sizeof(type), NULL, 0), UNSPEC);
-}
-
-static void test_resources_2d(void **state)
-{
-	const uint64_t gpa = WIRE_RAM_GPA + (32ull << 20);
-	assert_int_equal(daemon_create_2d(&daemon, 0, 1, 64, 64), BAD_ID);
-	assert_int_equal(daemon_create_2d(&daemon, 1, 0, 64, 64), BAD_PARAMETER);
-	assert_int_equal(daemon_create_2d(&daemon, 1, 5, 64, 64), BAD_PARAMETER);
-	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 0, 64), BAD_PARAMETER);
-	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 0xffffffff, 0xffffffff), BAD_PARAMETER);
-	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 16385, 1), BAD_PARAMETER);
-	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 64, 64), OK);
-	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 64, 64), BAD_ID);
-	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, 64, 64, 0), UNSPEC);
-	assert_int_equal(daemon_attach(&daemon, 2, gpa, 16384), BAD_ID);
-	assert_int_equal(daemon_attach(&daemon, 1, 0x1000, 16384), BAD_PARAMETER);
-	assert_int_equal(daemon_attach(&daemon, 1, UINT64_MAX - 100, 16384), BAD_PARAMETER);
-	assert_int_equal(daemon_attach(&daemon, 1, WIRE_WINDOW_GPA, 16384), BAD_PARAMETER);
-	assert_int_equal(daemon_attach(&daemon, 1, gpa, 16384), OK);
-	assert_int_equal(daemon_attach(&daemon, 1, gpa, 16384), UNSPEC);
-	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, 64, 64, 0), OK);
-	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, 65, 64, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, 64, 64, 4), BAD_PARAMETER);
-	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, 0, 64, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_transfer(&daemon, 1, 1, 0, 0xffffffff, 64, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_transfer(&daemon, 1, 0, 0, 1, 1, UINT64_MAX), BAD_PARAMETER);
-	assert_int_equal(daemon_transfer(&daemon, 1, 63, 63, 1, 1, 16380), OK);
-	const struct virtio_gpu_resource_detach_backing detach = {
-		.hdr.type = VIRTIO_GPU_CMD_RESOURCE_DETACH_BACKING, .resource_id = 1};
-	assert_int_equal(daemon_command(&daemon, &detach, sizeof(detach), NULL, 0), OK);
-	assert_int_equal(daemon_command(&daemon, &detach, sizeof(detach), NULL, 0), UNSPEC);
-	assert_int_equal(daemon_unref(&daemon, 1), OK);
-	assert_int_equal(daemon_unref(&daemon, 1), BAD_ID);
-}
-
-static void test_backing_entries_must_match_their_count(void **state)
-{
-	struct {
-		struct virtio_gpu_resource_attach_backing head;
-		struct virtio_gpu_mem_entry entries[2];
-	} request = {
-		.head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_ATTACH_BACKING,
-		.head.resource_id = 1,
-		.entries = {{.addr = WIRE_RAM_GPA, .length = 4096},
-			    {.addr = WIRE_RAM_GPA, .length = 4096}},
-	};
-	static const uint32_t wrong[] = {0, 1, 3, 0x10000001, 0xffffffff};
-	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 32, 32), OK);
-	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
-		request.head.nr_entries = wrong[i];
-		assert_int_equal(daemon_command(&daemon, &request, sizeof(request), NULL, 0),
-				 BAD_PARAMETER);
-	}
-	request.head.nr_entries = 2;
-	assert_int_equal(daemon_command(&daemon, &request, sizeof(request), NULL, 0), OK);
-	assert_int_equal(daemon_unref(&daemon, 1), OK);
-}
-
-static void test_scanouts(void **state)
-{
-	assert_int_equal(daemon_create_2d(&daemon, 1, 1, 64, 64), OK);
-	assert_int_equal(daemon_set_scanout(&daemon, 2, 1, 0, 0, 64, 64), BAD_SCANOUT);
-	assert_int_equal(daemon_set_scanout(&daemon, 0, 7, 0, 0, 64, 64), BAD_ID);
-	assert_int_equal(daemon_set_scanout(&daemon, 0, 1, 0, 0, 65, 64), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout(&daemon, 0, 1, 1, 0, 0xffffffff, 64), BAD_PARAMETER);
-	assert_int_equal(daemon_set_scanout(&daemon, 0, 1, 0, 0, 64, 64), OK);
-	assert_int_equal(daemon_set_scanout(&daemon, 0, 0, 0, 0, 0, 0), OK);
-	assert_int_equal(daemon_flush(&daemon, 1, 64, 64), OK);
-	assert_int_equal(daemon_flush(&daemon, 1, 65, 64), BAD_PARAMETER);
-	assert_int_equal(daemon_flush(&daemon, 7, 64, 64), BAD_ID);
-	assert_int_equal(daemon_set_scanout_blob(&daemon, 0, 1, 2, 64, 64, 256, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_unref(&daemon, 1), OK);
 }
 
 static void test_blobs(void **state)
@@ -337,14 +266,7 @@ static void test_contexts(void **state)
 		.hdr = {.type = VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, .ctx_id = 7}, .resource_id = 1};
 	const struct virtio_gpu_ctrl_hdr destroy = {.type = VIRTIO_GPU_CMD_CTX_DESTROY,
 						    .ctx_id = 7};
-	assert_int_equal(daemon_create_context(&daemon, 0, 4), BAD_CONTEXT);
-	/* What OpenGL drivers try first. */
-	assert_int_equal(daemon_create_context(&daemon, 7, 0), BAD_PARAMETER);
-	assert_int_equal(daemon_create_context(&daemon, 7, 2), BAD_PARAMETER);
-	assert_int_equal(daemon_command(&daemon, &destroy, sizeof(destroy), NULL, 0), BAD_CONTEXT);
 	assert_int_equal(daemon_create_context(&daemon, 7, 4), OK);
-	assert_int_equal(daemon_create_context(&daemon, 7, 4), BAD_CONTEXT);
-	assert_int_equal(daemon_command(&daemon, &attach, sizeof(attach), NULL, 0), BAD_ID);
 	assert_int_equal(daemon_create_blob(&daemon, 7, 1, HOST3D, 4096, 0), OK);
 	assert_int_equal(daemon_command(&daemon, &attach, sizeof(attach), NULL, 0), OK);
 	attach.hdr.ctx_id = 8;
@@ -353,7 +275,6 @@ static void test_contexts(void **state)
 	attach.hdr.type = VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE;
 	assert_int_equal(daemon_command(&daemon, &attach, sizeof(attach), NULL, 0), OK);
 	assert_int_equal(daemon_command(&daemon, &destroy, sizeof(destroy), NULL, 0), OK);
-	assert_int_equal(daemon_command(&daemon, &destroy, sizeof(destroy), NULL, 0), BAD_CONTEXT);
 	/* Resources outlive their context. */
 	assert_int_equal(daemon_map(&daemon, 1, 0), VIRTIO_GPU_RESP_OK_MAP_INFO);
 	assert_int_equal(daemon_unref(&daemon, 1), OK);
@@ -449,11 +370,8 @@ int main(void)
 		TEST(test_display_info_agrees_with_edid),
 		TEST(test_config),
 		TEST(test_capsets),
-		TEST(test_commands_that_do_not_exist),
-		TEST(test_short_commands),
-		TEST(test_resources_2d),
-		TEST(test_backing_entries_must_match_their_count),
-		TEST(test_scanouts),
+		TEST(test_sequences),
+		TEST(test_four_bytes),
 		TEST(test_blobs),
 		TEST(test_window),
 		TEST(test_commands_behind_an_unref),
