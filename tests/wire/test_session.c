@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "scenarios.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -19,6 +20,16 @@ static void check_command(struct session *session, unsigned queue)
 	for (size_t i = 0; i < sizeof(REQUEST); i++) {
 		assert_int_equal(response[i], (uint8_t)~REQUEST[i]);
 	}
+}
+
+static void echo_command(void *data, unsigned queue)
+{
+	check_command(data, queue);
+}
+
+static struct scenario_echo echo_of(struct session *session)
+{
+	return (struct scenario_echo){echo_command, session};
 }
 
 static void test_offers(void **state)
@@ -93,72 +104,76 @@ static void test_config_written(void **state)
 static void test_start_and_commands(void **state)
 {
 	struct session *session = *state;
-	wire_start(&session->front, DEVICE_FEATURES);
-	device_wait(&session->device, &session->device.started, 1);
-	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
+	const struct scenario_echo echo = echo_of(session);
 	/* More than the ring has entries, on both queues, and past the index's wrap-around. */
-	for (unsigned i = 0; i < 70000; i++) {
-		check_command(session, i % 16 == 0);
-	}
+	scenario_many_commands(&session->front, DEVICE_FEATURES, &echo, 70000);
 	device_wait(&session->device, &session->device.served, 70000);
+	assert_int_equal(device_count(&session->device, &session->device.started), 1);
+	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 }
 
 static void test_every_feature_set(void **state)
 {
 	struct session *session = *state;
-	const uint64_t sets[] = {
-		VIRTIO_F_VERSION_1,
-		VIRTIO_F_VERSION_1 | VIRTIO_RING_F_EVENT_IDX,
-		VIRTIO_F_VERSION_1 | VIRTIO_RING_F_INDIRECT_DESC,
-		DEVICE_FEATURES,
-	};
-	for (unsigned i = 0; i < 4; i++) {
-		wire_start(&session->front, sets[i]);
-		for (unsigned k = 0; k < 600; k++) {
-			check_command(session, 0);
-		}
-		wire_stop(&session->front);
-		wire_reset(&session->front);
-	}
+	const struct scenario_echo echo = echo_of(session);
+	scenario_feature_sets(&session->front, DEVICE_FEATURES, &echo, 600);
 	device_wait(&session->device, &session->device.stopped, 4);
 	assert_int_equal(device_count(&session->device, &session->device.started), 4);
 	assert_int_equal(device_count(&session->device, &session->device.resumed), 0);
 }
 
-static void test_chains_wait_for_enable(void **state)
+static void test_ring_sizes(void **state)
 {
 	struct session *session = *state;
-	struct wire_front *front = &session->front;
-	uint64_t gpa = wire_alloc(front, 64);
-	const struct wire_buffer buffers[] = {{gpa, 32, false}, {gpa + 32, 32, true}};
-	/* Both are there before the start; the kick that QEMU injects is all there is. */
-	front->features = DEVICE_FEATURES;
-	uint16_t first = wire_submit(front, 0, buffers, 2, true);
-	uint16_t second = wire_submit(front, 0, buffers, 2, false);
-	uint64_t features = DEVICE_FEATURES | VHOST_USER_F_PROTOCOL_FEATURES;
-	wire_send(front, VHOST_USER_SET_FEATURES, 0, &features, sizeof(features), NULL, 0);
-	assert_int_equal(wire_send_memory(front), 0);
-	wire_set_ring(front, 0);
+	const struct scenario_echo echo = echo_of(session);
+	scenario_ring_sizes(&session->front, DEVICE_FEATURES, &echo);
+}
+
+static void test_memory_changes(void **state)
+{
+	struct session *session = *state;
+	const struct scenario_echo echo = echo_of(session);
+	scenario_memory_changes(&session->front, DEVICE_FEATURES, &echo);
+	assert_int_equal(session_count_maps("memfd:wire-ram"), 2);
+	assert_int_equal(session_count_maps("memfd:wire-extra"), 0);
+}
+
+static void test_pause_with_work_to_do(void **state)
+{
+	struct session *session = *state;
+	const struct scenario_echo echo = echo_of(session);
+	scenario_pause(&session->front, DEVICE_FEATURES, &echo);
+	device_wait_order(&session->device, "STR");
+}
+
+static void test_resets(void **state)
+{
+	struct session *session = *state;
+	const struct scenario_echo echo = echo_of(session);
+	scenario_reset(&session->front, DEVICE_FEATURES, &echo);
+	device_wait_order(&session->device, "STSTSTSTST");
+}
+
+static void expect_untouched(void *data)
+{
+	struct session *session = data;
 	session_settle(session);
 	assert_int_equal(device_count(&session->device, &session->device.served), 0);
 	assert_int_equal(device_count(&session->device, &session->device.started), 0);
-	assert_int_equal(wire_enable(front, 0, true), 0);
-	wire_wait_used(front, 0, first);
-	wire_wait_used(front, 0, second);
+}
+
+static void test_chains_wait_for_enable(void **state)
+{
+	struct session *session = *state;
+	scenario_chains_before_enable(&session->front, DEVICE_FEATURES, expect_untouched, session);
 }
 
 static void test_without_bit_30(void **state)
 {
 	struct session *session = *state;
-	struct wire_front *front = &session->front;
-	uint64_t features = DEVICE_FEATURES;
-	front->features = features;
-	wire_send(front, VHOST_USER_SET_FEATURES, 0, &features, sizeof(features), NULL, 0);
-	assert_int_equal(wire_send_memory(front), 0);
-	wire_set_ring(front, 0);
-	front->started = true;
+	const struct scenario_echo echo = echo_of(session);
+	scenario_without_protocol_features(&session->front, DEVICE_FEATURES, &echo);
 	device_wait(&session->device, &session->device.started, 1);
-	check_command(session, 0);
 }
 
 static void one_at_a_time(struct test_device *device, void *data)
@@ -351,16 +366,9 @@ static void test_reset_forgets_unused_queue(void **state)
 static void test_disable_without_stop(void **state)
 {
 	struct session *session = *state;
-	struct wire_front *front = &session->front;
-	wire_start(front, DEVICE_FEATURES);
-	check_command(session, 0);
-	assert_int_equal(wire_enable(front, 1, false), 0);
-	device_wait(&session->device, &session->device.stopped, 1);
-	assert_int_equal(wire_enable(front, 1, true), 0);
-	device_wait(&session->device, &session->device.started, 2);
-	assert_int_equal(device_count(&session->device, &session->device.resumed), 1);
-	check_command(session, 0);
-	check_command(session, 1);
+	const struct scenario_echo echo = echo_of(session);
+	scenario_disable_one_queue(&session->front, DEVICE_FEATURES, &echo);
+	device_wait_order(&session->device, "STR");
 }
 
 static void test_ring_outside_ram(void **state)
@@ -528,6 +536,10 @@ int main(void)
 		session_test(test_config_written),
 		session_test(test_start_and_commands),
 		session_test(test_every_feature_set),
+		session_test(test_ring_sizes),
+		session_test(test_memory_changes),
+		session_test(test_pause_with_work_to_do),
+		session_test(test_resets),
 		session_test(test_chains_wait_for_enable),
 		session_test(test_without_bit_30),
 		session_test(test_kick_later),
