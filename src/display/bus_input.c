@@ -464,12 +464,12 @@ static int read_line(struct bus_input *input, const char **why)
 		/* Level-triggered polling would spin on half a line: so halves are read as well. */
 		end = peeked + seen - 1;
 	}
-	if (end == NULL || input->have + (size_t)seen > MAX_LINE ||
-	    input->introduced + input->have > MAX_LINES) {
+	size_t rest = end != NULL ? (size_t)(end - peeked) + 1 : MAX_LINE + 1;
+	if (input->have + rest > MAX_LINE || input->introduced + input->have > MAX_LINES) {
 		*why = "an introduction that is too long";
 		return -EPROTO;
 	}
-	ssize_t got = read_bytes(input, (size_t)(end - peeked) + 1, why);
+	ssize_t got = read_bytes(input, rest, why);
 	if (got <= 0) {
 		return (int)got;
 	}

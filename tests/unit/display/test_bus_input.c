@@ -178,6 +178,25 @@ static void test_introduction_in_pieces(void **state)
 	expect(hello, sizeof(hello) - 1);
 }
 
+/* The second piece of a line with all that was sent behind it. */
+static void test_introduction_with_much_behind_it(void **state)
+{
+	struct call call = make_call(0);
+	char bytes[512];
+	const size_t first = 10;
+	size_t size = sizeof(hello) - 1;
+	memcpy(bytes, hello, size);
+	while (size + call.size <= sizeof(bytes)) {
+		memcpy(bytes + size, &call, call.size);
+		size += call.size;
+	}
+	say(bytes, first);
+	assert_int_equal(pump(), 0);
+	say(bytes + first, size - first);
+	assert_int_equal(pump(), 0);
+	expect(bytes, size);
+}
+
 static void test_stated_user_becomes_anonymous(void **state)
 {
 	static const char external[] = "\0AUTH EXTERNAL 31303030\r\n";
@@ -338,6 +357,7 @@ int main(void)
 		TEST(test_message_goes_through),
 		TEST(test_message_in_pieces),
 		TEST(test_introduction_in_pieces),
+		TEST(test_introduction_with_much_behind_it),
 		TEST(test_stated_user_becomes_anonymous),
 		TEST(test_descriptor_goes_through),
 		TEST(test_descriptor_that_is_not_announced),
