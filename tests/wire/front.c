@@ -65,8 +65,9 @@ void wire_close(struct wire_front *front)
 	fd_close(&front->socket);
 }
 
-void wire_send_on(int socket, uint32_t request, uint32_t flags, const void *payload, uint32_t size,
-		  const int *fds, size_t fd_count)
+/* False when the peer has closed the socket. */
+static bool try_to_send(int socket, uint32_t request, uint32_t flags, const void *payload,
+			uint32_t size, const int *fds, size_t fd_count)
 {
 	struct vhost_user_header header = {.request = request, .flags = flags, .size = size};
 	struct iovec iov[2] = {
@@ -88,9 +89,28 @@ void wire_send_on(int socket, uint32_t request, uint32_t flags, const void *payl
 		memcpy(CMSG_DATA(head), fds, fd_count * sizeof(int));
 	}
 	ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+	if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+		return false;
+	}
 	if (sent != (ssize_t)(sizeof(header) + size)) {
 		wire_fail("message %u could not be sent: %s", request, strerror(errno));
 	}
+	return true;
+}
+
+void wire_send_on(int socket, uint32_t request, uint32_t flags, const void *payload, uint32_t size,
+		  const int *fds, size_t fd_count)
+{
+	if (!try_to_send(socket, request, flags, payload, size, fds, fd_count)) {
+		wire_fail("message %u could not be sent: the connection was closed", request);
+	}
+}
+
+bool wire_try(struct wire_front *front, uint32_t request, uint32_t flags, const void *payload,
+	      uint32_t size, const int *fds, size_t fd_count)
+{
+	return try_to_send(front->socket, request, VHOST_USER_VERSION | flags, payload, size, fds,
+			   fd_count);
 }
 
 void wire_send(struct wire_front *front, uint32_t request, uint32_t flags, const void *payload,
@@ -114,13 +134,15 @@ static int read_message(struct wire_front *front, struct message *message)
 	return result;
 }
 
-uint32_t wire_receive(struct wire_front *front, uint32_t request, void *payload, uint32_t max)
+int64_t wire_answer(struct wire_front *front, uint32_t request, void *payload, uint32_t max)
 {
 	struct message message;
 	int result = read_message(front, &message);
+	if (result == -ENODATA || result == -ECONNRESET) {
+		return -1;
+	}
 	if (result < 0) {
-		wire_fail("no reply to message %u: %s", request,
-			  result == -ENODATA ? "the connection was closed" : strerror(-result));
+		wire_fail("no reply to message %u: %s", request, strerror(-result));
 	}
 	wire_check_equal(message.header.request, request);
 	/* Exactly this, or QEMU gives up. */
@@ -129,6 +151,15 @@ uint32_t wire_receive(struct wire_front *front, uint32_t request, void *payload,
 	wire_check(message.header.size <= max);
 	memcpy(payload, message.payload.bytes, message.header.size);
 	return message.header.size;
+}
+
+uint32_t wire_receive(struct wire_front *front, uint32_t request, void *payload, uint32_t max)
+{
+	int64_t size = wire_answer(front, request, payload, max);
+	if (size < 0) {
+		wire_fail("no reply to message %u: the connection was closed", request);
+	}
+	return (uint32_t)size;
 }
 
 uint64_t wire_acked(struct wire_front *front, uint32_t request, const void *payload, uint32_t size,
@@ -193,9 +224,12 @@ static void open_channel(struct wire_front *front)
 {
 	int pair[2];
 	wire_check_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
-	uint64_t answer = wire_acked(front, VHOST_USER_SET_BACKEND_REQ_FD, NULL, 0, &pair[1], 1);
-	close(pair[1]);
 	front->channel = pair[0];
+	wire_send(front, VHOST_USER_SET_BACKEND_REQ_FD, VHOST_USER_NEED_REPLY, NULL, 0, &pair[1],
+		  1);
+	close(pair[1]);
+	uint64_t answer = UINT64_MAX;
+	wire_receive(front, VHOST_USER_SET_BACKEND_REQ_FD, &answer, sizeof(answer));
 	wire_check_equal(answer, 0);
 }
 
