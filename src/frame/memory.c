@@ -82,12 +82,19 @@ void *memory_map(struct memory *memory)
 
 static int read_shm(const struct memory *memory, void *to, size_t bytes)
 {
-	ssize_t count = pread(memory->fd, to, bytes, 0);
-	if (count < 0) {
-		return -errno;
+	size_t done = 0;
+	while (done < bytes) {
+		ssize_t count = pread(memory->fd, (char *)to + done, bytes - done, (off_t)done);
+		if (count < 0 && errno != EINTR) {
+			return -errno;
+		}
+		if (count == 0) {
+			return -EIO;
+		}
+		done += count > 0 ? (size_t)count : 0;
 	}
-	counter_add(COUNTER_CPU_COPIED_BYTES, (uint64_t)count);
-	return (size_t)count == bytes ? 0 : -EIO;
+	counter_add(COUNTER_CPU_COPIED_BYTES, bytes);
+	return 0;
 }
 
 /* Its size is constant, so a mapping cannot fault; the driver may have to be told of the access. */
