@@ -149,7 +149,6 @@ int front_note(struct front *front, enum note_kind kind, unsigned index, int fd)
 	note->kind = kind;
 	note->index = index;
 	note->fd = fd;
-	note->features = front->features;
 	mailbox_post(&front->vhost->inbox, &note->letter);
 	return 0;
 }

@@ -53,8 +53,9 @@ static int set_features(struct front *front, struct message *message)
 			 (unsigned long long)(features & ~front->features_offered));
 		features &= front->features_offered;
 	}
+	/* The device thread hears of them when a ring starts. */
 	front->features = features;
-	return front_note(front, NOTE_FEATURES, 0, -1);
+	return 0;
 }
 
 static int set_owner(struct front *front, struct message *message)
@@ -199,6 +200,7 @@ static int tell_rings(struct front *front, int stop)
 	memcpy(ask->rings.setup, front->rings, sizeof(ask->rings.setup));
 	ask->rings.running = front->running;
 	ask->rings.stop = stop;
+	ask->rings.features = front->features;
 	ask->rings.had_mappings = front->had_mappings;
 	ask->rings.windows_gone = front->windows_gone;
 	ask->rings.config_read = front->config_read;

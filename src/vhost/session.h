@@ -47,6 +47,7 @@ struct ask {
 			struct ring_setup setup[VHOST_MAX_QUEUES];
 			bool running; /* false: suspend all; cleared if a ring fails */
 			int stop; /* the ring to stop for GET_VRING_BASE, or -1 */
+			uint64_t features; /* acknowledged */
 			/* What tells a pause from a reset; since the last stop. */
 			bool had_mappings;
 			bool windows_gone; /* a table came, with none of the windows */
@@ -65,7 +66,6 @@ enum note_kind {
 	NOTE_KICK,
 	NOTE_CALL,
 	NOTE_ERR,
-	NOTE_FEATURES,
 	NOTE_DISCONNECTED,
 };
 
@@ -75,7 +75,6 @@ struct note {
 	enum note_kind kind;
 	unsigned index;
 	int fd; /* owned by the letter */
-	uint64_t features;
 	int error;
 };
 
@@ -131,6 +130,7 @@ struct vhost {
 		struct vhost *vhost;
 		unsigned index;
 		struct watch *watch;
+		int error; /* why there is none: the ring cannot start */
 		struct letter again; /* vhost_kick_later's, to ourselves */
 		bool again_posted;
 	} kicks[VHOST_MAX_QUEUES];

@@ -58,6 +58,7 @@ static void close_kick(struct kick *kick)
 {
 	watch_destroy(kick->watch, handle_closed, kick->vhost);
 	kick->watch = NULL;
+	kick->error = 0;
 }
 
 static void handle_kick(void *data)
@@ -76,10 +77,10 @@ static void set_kick(struct kick *kick, int fd)
 {
 	struct vhost *vhost = kick->vhost;
 	close_kick(kick);
-	int error = watch_create(vhost->loop, fd, handle_kick, kick, &kick->watch);
-	if (error < 0) {
+	kick->error = watch_create(vhost->loop, fd, handle_kick, kick, &kick->watch);
+	if (kick->error < 0) {
 		log_error("queue %u: its kick fd cannot be polled: %s", kick->index,
-			  strerror(-error));
+			  strerror(-kick->error));
 		fd_close(&fd);
 		return;
 	}
@@ -201,9 +202,15 @@ static unsigned start_queues(struct vhost *vhost, struct ask *ask)
 		if (!ring->started || !ring->enabled || queue->state == VIRTQUEUE_RUNNING) {
 			continue;
 		}
-		int error = virtqueue_start(queue, vhost->memory, &ring->setup, vhost->features);
+		int error = vhost->kicks[i].error;
+		if (error == 0) {
+			error = virtqueue_start(queue, vhost->memory, &ring->setup,
+						vhost->features);
+		}
 		if (error < 0) {
-			log_error("queue %u cannot start: its ring is not in guest RAM", i);
+			log_error("queue %u cannot start: %s", i,
+				  error == -EINVAL ? "its ring is not in guest RAM"
+						   : strerror(-error));
 			ask->status = error;
 		} else {
 			fresh |= 1u << i;
@@ -300,6 +307,7 @@ void vhost_answer_ask(struct letter *letter)
 	}
 	switch (ask->kind) {
 	case ASK_RINGS:
+		vhost->features = ask->rings.features & ~VHOST_USER_F_PROTOCOL_FEATURES;
 		if (ask->rings.running) {
 			answer_start(vhost, ask);
 		} else {
@@ -352,11 +360,8 @@ void vhost_take_note(struct letter *letter)
 	case NOTE_CALL:
 		virtqueue_set_call(&vhost->queues[note->index], note->fd);
 		break;
-	case NOTE_ERR:
-		virtqueue_set_err(&vhost->queues[note->index], note->fd);
-		break;
 	default:
-		vhost->features = note->features & ~VHOST_USER_F_PROTOCOL_FEATURES;
+		virtqueue_set_err(&vhost->queues[note->index], note->fd);
 		break;
 	}
 	free(note);

@@ -42,7 +42,7 @@ int __real_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 /* True, with errno, when the call has to fail. */
 static bool fails(enum fault_kind kind, const char *call)
 {
-	int error = fault_now(kind, call, false, false);
+	int error = fault_now(kind, call, false, false, false);
 	if (error != 0) {
 		errno = error;
 	}
@@ -346,9 +346,28 @@ static bool may_be_short(int fd, size_t size)
 	return S_ISFIFO(info.st_mode) || S_ISREG(info.st_mode);
 }
 
+/* An eventfd cannot fail, but for EAGAIN where there is nothing to read. */
+static bool is_eventfd(int fd)
+{
+	static const char expected[] = "anon_inode:[eventfd]";
+	char path[64];
+	char target[sizeof(expected)] = "";
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, target, sizeof(target)) > 0 &&
+	       strncmp(target, expected, sizeof(expected) - 1) == 0;
+}
+
 static int bytes_fail(enum fault_kind kind, const char *call, int fd, size_t size, int flags)
 {
-	return fault_now(kind, call, may_be_short(fd, size), may_wait(fd, flags));
+	if (!fault_wanted(kind)) {
+		return 0;
+	}
+	if (is_eventfd(fd)) {
+		return kind == FAULT_RECVMSG
+			       ? fault_now(kind, call, false, may_wait(fd, flags), true)
+			       : 0;
+	}
+	return fault_now(kind, call, may_be_short(fd, size), may_wait(fd, flags), false);
 }
 
 static bool drop_log;

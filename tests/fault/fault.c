@@ -355,24 +355,32 @@ static void set_up_signals(void)
 
 /* --- a fault --------------------------------------------------------------------------------- */
 
-int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool may_wait)
+bool fault_wanted(enum fault_kind kind)
 {
-	if (!state.active || kind != state.kind || spared > 0 || state.stopped || state.relented) {
+	return state.active && kind == state.kind && spared == 0 && !state.stopped &&
+	       !state.relented;
+}
+
+int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool may_wait,
+	      bool only_wait)
+{
+	if (!fault_wanted(kind)) {
 		return 0;
 	}
 	const struct way *way = &ways[kind][state.way];
-	if ((way->error == FAULT_PART && !may_be_short) ||
-	    (way->error == EAGAIN && way->harmless && !may_wait)) {
+	bool waits = way->error == EAGAIN && way->harmless;
+	if ((way->error == FAULT_PART && !may_be_short) || (waits && !may_wait) ||
+	    (only_wait && !waits)) {
 		return 0;
 	}
 	unsigned n = atomic_fetch_add(&state.calls, 1) + 1;
 	if (state.at == 0 || (n != state.at && !(way->lasting && n > state.at))) {
 		return 0;
 	}
+	state.happened = true;
 	if (n == state.at) {
 		state.call = call;
 		state.frame_count = backtrace(state.frames, MAX_FRAMES);
-		state.happened = true;
 	}
 	return way->error;
 }

@@ -11,9 +11,12 @@
 
 /*
  * The errno with which this call has to fail; 0: it is made. may_be_short: the call may come back
- * with a part of its bytes. may_wait: it may say EAGAIN.
+ * with a part of its bytes. may_wait: it may say EAGAIN; only_wait: and cannot fail else.
  */
-int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool may_wait);
+int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool may_wait,
+	      bool only_wait);
+/* Whether calls of this kind are of interest at all: asking costs nothing. */
+bool fault_wanted(enum fault_kind kind);
 
 /* Allocations and mappings, by address. */
 void fault_remember(const void *at, size_t size, const char *what, void *caller);

@@ -2,6 +2,7 @@
 #include "half.h"
 
 #include <endian.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +72,11 @@ int front_create(struct vhost *vhost, int fd, struct front **out, pthread_t *thr
 	front->vhost = vhost;
 	front->quit.deliver = handle_quit;
 	front->quit.discard = discard_nothing;
-	FUZZ_CHECK(mailbox_init(&front->inbox, fuzz_loop()) == 0, "no inbox");
+	int error = mailbox_init(&front->inbox, fuzz_loop());
+	if (error < 0) {
+		free(front);
+		return error;
+	}
 	*thread = pthread_self();
 	*out = front;
 	half_now->vhost = vhost;
@@ -127,7 +132,6 @@ static void tell_device(struct half *half, enum note_kind kind, unsigned index, 
 	note->kind = kind;
 	note->index = index;
 	note->fd = fd;
-	note->features = half->features;
 	vhost_take_note(&note->letter);
 }
 
@@ -199,6 +203,7 @@ static void tell_rings(struct half *half, bool running, int stop, bool fresh)
 	}
 	ask.rings.running = running;
 	ask.rings.stop = stop;
+	ask.rings.features = half->features;
 	ask.rings.config_read = fresh;
 	half->running = running;
 	ask_device(half, &ask, ASK_RINGS);
@@ -221,13 +226,12 @@ void half_start(struct half *half, uint64_t features)
 	half->pending = 0;
 	half->features = features | VHOST_USER_F_PROTOCOL_FEATURES;
 	ask_device(half, &ask, ASK_MEMORY);
-	tell_device(half, NOTE_FEATURES, 0, -1);
 	for (unsigned i = 0; i < half->queue_count; i++) {
 		half->avail[i] = 0;
 		half->used[i] = 0;
 		half->base[i] = 0;
 		half->want_kick[i] = false;
-		tell_device(half, NOTE_CALL, i, fd_dup(half->call));
+		tell_device(half, NOTE_CALL, i, fcntl(half->call, F_DUPFD_CLOEXEC, 3));
 	}
 	tell_rings(half, true, -1, true);
 }
