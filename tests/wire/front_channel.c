@@ -206,6 +206,7 @@ bool wire_pump(struct wire_front *front, int ms)
 		}
 	}
 	if (result < 0) {
+		message_clear(&message);
 		wire_fail("the back-end channel: %s", strerror(-result));
 	}
 	handle_backend_message(front, &message);
