@@ -2,16 +2,20 @@
 /*
  * hesper-hang: a queue that stands still, for tests of what a host does about it.
  *
- *   shader        a compute shader that never ends: for a host with a watchdog over GPUs. Whether
- *                 this program is told, ends by a signal or waits for ever is the driver's affair.
- *   wait SECONDS  the queue waits for a timeline semaphore that this program signals after so
- *                 long: prints PASS if all is well then.
+ *   shader        a compute shader that never ends: for a host with a watchdog over GPUs
+ *   silent        the same, but nobody waits for it
+ *   busy SECONDS  one that ends after so long: prints PASS if all is well then
  *
- * "submitted" is printed when the queue has it.
+ * "submitted" is printed when the queue has it. It is waited for by a sync file, as compositors and
+ * the kernel wait for what they are to show: Mesa's Venus makes a fence of virtio-gpu for that, and
+ * none for a VkFence, which it finds by looking at memory.
  */
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <vulkan/vulkan.h>
 
@@ -26,7 +30,7 @@ struct gpu {
 	VkDevice device;
 	VkQueue queue;
 	VkCommandBuffer commands;
-	VkFence fence;
+	PFN_vkGetSemaphoreFdKHR get_fd;
 };
 
 static void need(VkResult result, const char *what)
@@ -39,6 +43,7 @@ static void need(VkResult result, const char *what)
 
 static void open_device(struct gpu *gpu)
 {
+	static const char *const extensions[] = {"VK_KHR_external_semaphore_fd"};
 	const float priority = 1.0f;
 	const VkApplicationInfo application = {
 		.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
@@ -48,10 +53,6 @@ static void open_device(struct gpu *gpu)
 		.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
 		.pApplicationInfo = &application,
 	};
-	const VkPhysicalDeviceTimelineSemaphoreFeatures timeline = {
-		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_TIMELINE_SEMAPHORE_FEATURES,
-		.timelineSemaphore = VK_TRUE,
-	};
 	/* Family 0 can compute on every driver there is for Venus. */
 	const VkDeviceQueueCreateInfo queue = {
 		.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
@@ -60,9 +61,10 @@ static void open_device(struct gpu *gpu)
 	};
 	const VkDeviceCreateInfo device = {
 		.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
-		.pNext = &timeline,
 		.queueCreateInfoCount = 1,
 		.pQueueCreateInfos = &queue,
+		.enabledExtensionCount = 1,
+		.ppEnabledExtensionNames = extensions,
 	};
 	uint32_t one = 1;
 	need(vkCreateInstance(&instance, NULL, &gpu->instance), "vkCreateInstance");
@@ -73,8 +75,8 @@ static void open_device(struct gpu *gpu)
 	}
 	need(vkCreateDevice(gpu->physical, &device, NULL, &gpu->device), "vkCreateDevice");
 	vkGetDeviceQueue(gpu->device, 0, 0, &gpu->queue);
-	const VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
-	need(vkCreateFence(gpu->device, &fence, NULL, &gpu->fence), "vkCreateFence");
+	gpu->get_fd =
+		(PFN_vkGetSemaphoreFdKHR)vkGetDeviceProcAddr(gpu->device, "vkGetSemaphoreFdKHR");
 }
 
 static void begin_commands(struct gpu *gpu)
@@ -109,8 +111,8 @@ static uint32_t host_visible(struct gpu *gpu, uint32_t allowed)
 	return 0;
 }
 
-/* A buffer of zeros. */
-static VkBuffer make_words(struct gpu *gpu, VkDeviceSize size)
+/* A buffer of zeros, mapped. */
+static VkBuffer make_words(struct gpu *gpu, VkDeviceSize size, volatile uint32_t **out)
 {
 	const VkBufferCreateInfo info = {
 		.sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
@@ -132,6 +134,7 @@ static VkBuffer make_words(struct gpu *gpu, VkDeviceSize size)
 	need(vkBindBufferMemory(gpu->device, buffer, memory, 0), "vkBindBufferMemory");
 	need(vkMapMemory(gpu->device, memory, 0, size, 0, &words), "vkMapMemory");
 	memset(words, 0, size);
+	*out = words;
 	return buffer;
 }
 
@@ -166,8 +169,10 @@ static VkDescriptorSet make_set(struct gpu *gpu, VkDescriptorSetLayout layout, V
 	return set;
 }
 
-static void record_shader(struct gpu *gpu)
+/* Ends when the word is written, or after so many groups for which a driver bounds the loop. */
+static volatile uint32_t *record_shader(struct gpu *gpu, uint32_t groups)
 {
+	volatile uint32_t *stop;
 	const VkDescriptorSetLayoutBinding binding = {
 		.descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
 		.descriptorCount = 1,
@@ -206,94 +211,124 @@ static void record_shader(struct gpu *gpu)
 	need(vkCreateComputePipelines(gpu->device, VK_NULL_HANDLE, 1, &pipeline_info, NULL,
 				      &pipeline),
 	     "pipeline");
-	VkDescriptorSet set = make_set(gpu, set_layout, make_words(gpu, 256));
+	VkDescriptorSet set = make_set(gpu, set_layout, make_words(gpu, 256, &stop));
 	vkCmdBindPipeline(gpu->commands, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline);
 	vkCmdBindDescriptorSets(gpu->commands, VK_PIPELINE_BIND_POINT_COMPUTE, layout, 0, 1, &set,
 				0, NULL);
-	vkCmdDispatch(gpu->commands, GROUPS, GROUPS, GROUPS);
+	vkCmdDispatch(gpu->commands, groups, groups, groups);
+	return stop;
 }
 
-static VkResult wait_for_fence(struct gpu *gpu)
+static volatile uint32_t *record_all(struct gpu *gpu, uint32_t groups)
 {
-	return vkWaitForFences(gpu->device, 1, &gpu->fence, VK_TRUE, UINT64_MAX);
+	begin_commands(gpu);
+	volatile uint32_t *stop = record_shader(gpu, groups);
+	need(vkEndCommandBuffer(gpu->commands), "vkEndCommandBuffer");
+	return stop;
+}
+
+/* A semaphore that signals behind it. */
+static VkSemaphore submit(struct gpu *gpu)
+{
+	const VkExportSemaphoreCreateInfo export = {
+		.sType = VK_STRUCTURE_TYPE_EXPORT_SEMAPHORE_CREATE_INFO,
+		.handleTypes = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
+	};
+	const VkSemaphoreCreateInfo semaphore = {
+		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
+		.pNext = &export,
+	};
+	VkSemaphore done;
+	need(vkCreateSemaphore(gpu->device, &semaphore, NULL, &done), "vkCreateSemaphore");
+	const VkSubmitInfo info = {
+		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
+		.commandBufferCount = 1,
+		.pCommandBuffers = &gpu->commands,
+		.signalSemaphoreCount = 1,
+		.pSignalSemaphores = &done,
+	};
+	need(vkQueueSubmit(gpu->queue, 1, &info, VK_NULL_HANDLE), "vkQueueSubmit");
+	printf("submitted\n");
+	return done;
+}
+
+/* Drivers may wait here already. */
+static void wait_for(struct gpu *gpu, VkSemaphore done)
+{
+	const VkSemaphoreGetFdInfoKHR get = {
+		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_GET_FD_INFO_KHR,
+		.semaphore = done,
+		.handleType = VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT,
+	};
+	struct pollfd file = {.events = POLLIN};
+	need(gpu->get_fd(gpu->device, &get, &file.fd), "vkGetSemaphoreFdKHR");
+	/* -1 stands for one that is signalled. */
+	if (file.fd >= 0) {
+		poll(&file, 1, -1);
+	}
+	need(vkQueueWaitIdle(gpu->queue), "vkQueueWaitIdle");
 }
 
 static int run_shader(struct gpu *gpu)
 {
-	begin_commands(gpu);
-	record_shader(gpu);
-	need(vkEndCommandBuffer(gpu->commands), "vkEndCommandBuffer");
-	const VkSubmitInfo submit = {
-		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-		.commandBufferCount = 1,
-		.pCommandBuffers = &gpu->commands,
-	};
-	need(vkQueueSubmit(gpu->queue, 1, &submit, gpu->fence), "vkQueueSubmit");
-	printf("submitted\n");
-	VkResult result = wait_for_fence(gpu);
-	printf("the wait ended with VkResult %d\n", result);
-	/* A driver that was not told finds out now. */
-	result = vkQueueWaitIdle(gpu->queue);
-	printf("the queue is idle with VkResult %d\n", result);
+	record_all(gpu, GROUPS);
+	wait_for(gpu, submit(gpu));
+	printf("FAIL it ended\n");
 	return 1;
 }
 
-static int run_wait(struct gpu *gpu, unsigned seconds)
+static _Noreturn void run_silent(struct gpu *gpu)
 {
-	const uint64_t one = 1;
-	const VkPipelineStageFlags stage = VK_PIPELINE_STAGE_ALL_COMMANDS_BIT;
-	const VkSemaphoreTypeCreateInfo type = {
-		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_TYPE_CREATE_INFO,
-		.semaphoreType = VK_SEMAPHORE_TYPE_TIMELINE,
-	};
-	const VkSemaphoreCreateInfo info = {
-		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_CREATE_INFO,
-		.pNext = &type,
-	};
-	VkSemaphore semaphore;
-	need(vkCreateSemaphore(gpu->device, &info, NULL, &semaphore), "vkCreateSemaphore");
-	const VkTimelineSemaphoreSubmitInfo values = {
-		.sType = VK_STRUCTURE_TYPE_TIMELINE_SEMAPHORE_SUBMIT_INFO,
-		.waitSemaphoreValueCount = 1,
-		.pWaitSemaphoreValues = &one,
-	};
-	const VkSubmitInfo submit = {
-		.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
-		.pNext = &values,
-		.waitSemaphoreCount = 1,
-		.pWaitSemaphores = &semaphore,
-		.pWaitDstStageMask = &stage,
-	};
-	need(vkQueueSubmit(gpu->queue, 1, &submit, gpu->fence), "vkQueueSubmit");
-	printf("submitted\n");
-	sleep(seconds);
-	if (vkGetFenceStatus(gpu->device, gpu->fence) != VK_NOT_READY) {
-		printf("FAIL the queue did not wait\n");
-		return 1;
+	record_all(gpu, GROUPS);
+	submit(gpu);
+	for (;;) {
+		pause();
 	}
-	const VkSemaphoreSignalInfo signal = {
-		.sType = VK_STRUCTURE_TYPE_SEMAPHORE_SIGNAL_INFO,
-		.semaphore = semaphore,
-		.value = 1,
-	};
-	need(vkSignalSemaphore(gpu->device, &signal), "vkSignalSemaphore");
-	need(wait_for_fence(gpu), "vkWaitForFences");
-	printf("PASS wait %u\n", seconds);
-	return 0;
+}
+
+struct end {
+	volatile uint32_t *stop;
+	unsigned seconds;
+};
+
+static void *end_later(void *data)
+{
+	const struct end *end = data;
+	sleep(end->seconds);
+	*end->stop = 1;
+	return NULL;
+}
+
+static int run_busy(struct gpu *gpu, unsigned seconds)
+{
+	struct end end = {record_all(gpu, 1), seconds};
+	time_t start = time(NULL);
+	pthread_t thread;
+	VkSemaphore done = submit(gpu);
+	pthread_create(&thread, NULL, end_later, &end);
+	wait_for(gpu, done);
+	time_t took = time(NULL) - start;
+	pthread_join(thread, NULL);
+	printf("%s busy for %d s\n", took + 1 >= seconds ? "PASS" : "FAIL", (int)took);
+	return took + 1 >= seconds ? 0 : 1;
 }
 
 int main(int argc, char **argv)
 {
-	struct gpu gpu;
+	struct gpu gpu = {0};
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (argc == 2 && strcmp(argv[1], "shader") == 0) {
 		open_device(&gpu);
 		return run_shader(&gpu);
 	}
-	if (argc == 3 && strcmp(argv[1], "wait") == 0) {
+	if (argc == 2 && strcmp(argv[1], "silent") == 0) {
 		open_device(&gpu);
-		return run_wait(&gpu, (unsigned)strtoul(argv[2], NULL, 10));
+		run_silent(&gpu);
 	}
-	fprintf(stderr, "usage: hesper-hang shader | wait SECONDS\n");
+	if (argc == 3 && strcmp(argv[1], "busy") == 0) {
+		open_device(&gpu);
+		return run_busy(&gpu, (unsigned)strtoul(argv[2], NULL, 10));
+	}
+	fprintf(stderr, "usage: hesper-hang shader | silent | busy SECONDS\n");
 	return 2;
 }
