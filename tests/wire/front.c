@@ -225,9 +225,11 @@ static void open_channel(struct wire_front *front)
 	int pair[2];
 	wire_check_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	front->channel = pair[0];
-	wire_send(front, VHOST_USER_SET_BACKEND_REQ_FD, VHOST_USER_NEED_REPLY, NULL, 0, &pair[1],
-		  1);
-	close(pair[1]);
+	/* wire_close finds it there, should this fail. */
+	front->held_fd = pair[1];
+	wire_send(front, VHOST_USER_SET_BACKEND_REQ_FD, VHOST_USER_NEED_REPLY, NULL, 0,
+		  &front->held_fd, 1);
+	fd_close(&front->held_fd);
 	uint64_t answer = UINT64_MAX;
 	wire_receive(front, VHOST_USER_SET_BACKEND_REQ_FD, &answer, sizeof(answer));
 	wire_check_equal(answer, 0);
