@@ -69,6 +69,9 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_EnumerateDeviceExtensionProperties(VkPhysicalD
 		return VK_SUCCESS;
 	}
 	const struct physdev *physdev = physdev_of_active(handle);
+	if (!layer && physdev_is_unknown(handle)) {
+		return VK_ERROR_OUT_OF_HOST_MEMORY;
+	}
 	if (layer || !physdev) {
 		return instance_of(handle)->next.EnumerateDeviceExtensionProperties(handle, layer,
 										    count, out);

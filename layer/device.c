@@ -153,6 +153,9 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_CreateDevice(VkPhysicalDevice physical,
 		return VK_ERROR_INITIALIZATION_FAILED;
 	}
 	struct physdev *physdev = physdev_of_active(physical);
+	if (physdev_is_unknown(physical)) {
+		return VK_ERROR_OUT_OF_HOST_MEMORY;
+	}
 	PFN_vkGetInstanceProcAddr next_instance = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
 	PFN_vkCreateDevice create =
 		(PFN_vkCreateDevice)next_instance(instance_of(physical)->handle, "vkCreateDevice");

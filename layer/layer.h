@@ -17,7 +17,7 @@
  * entry.c has the theory of operation.
  *
  * Every function here may be called on any thread. The structs are written only while they are
- * made; after that only their maps and locks change.
+ * made; after that only their maps, locks and what is _Atomic change.
  */
 
 #define LAYER_NAME "VK_LAYER_HESPER_host_memory"
@@ -86,6 +86,7 @@ struct instance {
 	PFN_vkLayerDestroyDevice destroy_device;
 	bool usable; /* Vulkan >= 1.1 and the loader's callbacks: without, all passes through */
 	struct map physdevs; /* VkPhysicalDevice -> struct physdev, made when first asked for */
+	_Atomic bool short_of_memory; /* a probe was, so there is no device: see physdev_of */
 };
 
 /* A physical device and what the driver below really offers: physdev.c finds out. */
@@ -134,16 +135,20 @@ static inline uint64_t dispatch_key(void *handle)
 struct instance *instance_of(void *instance_or_physical_device);
 struct device *device_of(void *device_or_queue);
 
-/* Probes on the first call. NULL when out of memory, for an instance that is not `usable`, and
- * for what the probe itself asks: treat it like one that is not active. */
+/* Probes on the first call. NULL for an instance that is not `usable`, and for what the probe itself
+ * asks: treat it like one that is not active. NULL also when out of memory: then, and from then on
+ * (what was said of a device must stay true), its instance is short_of_memory. */
 struct physdev *physdev_of(VkPhysicalDevice handle);
+
+/* Whether physdev_of was NULL because it was out of memory. */
+bool physdev_is_unknown(VkPhysicalDevice handle);
 
 /* As physdev_of; NULL unless the layer works on this device. */
 struct physdev *physdev_of_active(VkPhysicalDevice handle);
 
 /* The memory types that take a mapped memfd: one bit each (probe.c). Wants `memory` and `alignment`
- * of the physdev. 0 also when the driver makes no device. */
-uint32_t probe_host_types(const struct physdev *physdev);
+ * of the physdev. 0 also when the driver makes no device. False when out of memory. */
+bool probe_host_types(const struct physdev *physdev, uint32_t *types);
 
 /* The value for `map` of a handle that is not dispatchable. */
 #define HANDLE_KEY(handle) ((uint64_t)(handle))

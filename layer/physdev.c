@@ -23,14 +23,15 @@ static bool physdev_has(const VkExtensionProperties *list, uint32_t count, const
 	return false;
 }
 
-/* Returns whether the driver has VK_EXT_external_memory_host. */
-static bool physdev_read_extensions(struct physdev *physdev)
+/* Says whether the driver has VK_EXT_external_memory_host. False when out of memory. */
+static bool physdev_read_extensions(struct physdev *physdev, bool *has_host)
 {
 	PFN_vkEnumerateDeviceExtensionProperties enumerate =
 		physdev->instance->next.EnumerateDeviceExtensionProperties;
 	uint32_t count = 0;
-	if (enumerate(physdev->handle, NULL, &count, NULL) != VK_SUCCESS || count == 0) {
-		return false;
+	VkResult result = enumerate(physdev->handle, NULL, &count, NULL);
+	if (result != VK_SUCCESS || count == 0) {
+		return result != VK_ERROR_OUT_OF_HOST_MEMORY;
 	}
 	VkExtensionProperties *list = calloc(count, sizeof(*list));
 	if (!list || enumerate(physdev->handle, NULL, &count, list) < 0) {
@@ -41,9 +42,9 @@ static bool physdev_read_extensions(struct physdev *physdev)
 	physdev->has_dma_buf = physdev_has(list, count, "VK_EXT_external_memory_dma_buf");
 	physdev->has_semaphore_fd = physdev_has(list, count, "VK_KHR_external_semaphore_fd");
 	physdev->has_modifier = physdev_has(list, count, "VK_EXT_image_drm_format_modifier");
-	bool has_host = physdev_has(list, count, "VK_EXT_external_memory_host");
+	*has_host = physdev_has(list, count, "VK_EXT_external_memory_host");
 	free(list);
-	return has_host;
+	return true;
 }
 
 static VkExternalMemoryFeatureFlags physdev_native_features(const struct physdev *physdev)
@@ -142,7 +143,8 @@ static void physdev_hide_unusable_types(struct physdev *physdev)
 	}
 }
 
-static void physdev_probe(struct physdev *physdev)
+/* False when out of memory. */
+static bool physdev_probe(struct physdev *physdev)
 {
 	VkPhysicalDeviceExternalMemoryHostPropertiesEXT host = {
 		.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_EXTERNAL_MEMORY_HOST_PROPERTIES_EXT,
@@ -154,24 +156,29 @@ static void physdev_probe(struct physdev *physdev)
 	const struct instance_calls *next = &physdev->instance->next;
 	next->GetPhysicalDeviceProperties2(physdev->handle, &properties);
 	const char *name = properties.properties.deviceName;
-	bool has_host = physdev_read_extensions(physdev);
+	bool has_host = false;
+	if (!physdev_read_extensions(physdev, &has_host)) {
+		return false;
+	}
 	physdev->alignment = host.minImportedHostPointerAlignment;
 	if (properties.properties.apiVersion < VK_API_VERSION_1_1 || !has_host ||
 	    physdev->alignment == 0) {
 		layer_debug("%s: no VK_EXT_external_memory_host, the layer stays out", name);
-		return;
+		return true;
 	}
 	VkExternalMemoryFeatureFlags features = physdev_native_features(physdev);
 	if ((features & VK_EXTERNAL_MEMORY_FEATURE_EXPORTABLE_BIT) && !layer_is_forced()) {
 		layer_debug("%s: exports dma-bufs itself, the layer stays out", name);
-		return;
+		return true;
 	}
 	physdev->imports_dma_buf = features & VK_EXTERNAL_MEMORY_FEATURE_IMPORTABLE_BIT;
 	next->GetPhysicalDeviceMemoryProperties(physdev->handle, &physdev->memory);
-	physdev->host_types = probe_host_types(physdev);
+	if (!probe_host_types(physdev, &physdev->host_types)) {
+		return false;
+	}
 	if (physdev->host_types == 0) {
 		layer_debug("%s: no memory type takes a memfd, the layer stays out", name);
-		return;
+		return true;
 	}
 	physdev_hide_unusable_types(physdev);
 	physdev_add_local_type(physdev);
@@ -181,15 +188,12 @@ static void physdev_probe(struct physdev *physdev)
 		    name, physdev->host_types, (int)physdev->local_type,
 		    (unsigned)physdev->alignment,
 		    physdev->emulates_sync_fd ? ", SYNC_FD emulated" : "");
+	return true;
 }
 
-struct physdev *physdev_of(VkPhysicalDevice handle)
+/* NULL when out of memory. */
+static struct physdev *physdev_make(struct instance *instance, VkPhysicalDevice handle)
 {
-	struct instance *instance = instance_of(handle);
-	struct physdev *physdev = map_get(&instance->physdevs, HANDLE_KEY(handle));
-	if (physdev || !instance->usable || probing) {
-		return physdev;
-	}
 	struct physdev *made = calloc(1, sizeof(*made));
 	if (!made) {
 		return NULL;
@@ -198,13 +202,36 @@ struct physdev *physdev_of(VkPhysicalDevice handle)
 	made->handle = handle;
 	made->local_type = UINT32_MAX;
 	probing = true;
-	physdev_probe(made);
+	bool right = physdev_probe(made);
 	probing = false;
-	physdev = map_put_once(&instance->physdevs, HANDLE_KEY(handle), made);
-	if (physdev != made) {
+	struct physdev *kept =
+		right ? map_put_once(&instance->physdevs, HANDLE_KEY(handle), made) : NULL;
+	if (kept != made) {
 		free(made);
 	}
+	return kept;
+}
+
+struct physdev *physdev_of(VkPhysicalDevice handle)
+{
+	struct instance *instance = instance_of(handle);
+	struct physdev *physdev = map_get(&instance->physdevs, HANDLE_KEY(handle));
+	if (physdev || !instance->usable || probing || instance->short_of_memory) {
+		return physdev;
+	}
+	physdev = physdev_make(instance, handle);
+	if (!physdev) {
+		layer_debug("out of memory: this instance has no device");
+		instance->short_of_memory = true;
+	}
 	return physdev;
+}
+
+bool physdev_is_unknown(VkPhysicalDevice handle)
+{
+	struct instance *instance = instance_of(handle);
+	return instance->short_of_memory && !probing &&
+	       !map_get(&instance->physdevs, HANDLE_KEY(handle));
 }
 
 struct physdev *physdev_of_active(VkPhysicalDevice handle)

@@ -33,15 +33,17 @@ static bool probe_try_type(const struct device_calls *next, VkDevice device, uin
 	return true;
 }
 
-static uint32_t probe_try_types(const struct physdev *physdev, VkDevice device,
-				PFN_vkGetDeviceProcAddr next_proc)
+static bool probe_try_types(const struct physdev *physdev, VkDevice device,
+			    PFN_vkGetDeviceProcAddr next_proc, uint32_t *types)
 {
 	struct device probe = {.handle = device, .next_proc = next_proc};
 	device_load(&probe);
 	struct backing backing;
-	if (!probe.next.GetMemoryHostPointerPropertiesEXT ||
-	    backing_create(&backing, physdev->alignment, physdev->alignment) < 0) {
-		return 0;
+	if (!probe.next.GetMemoryHostPointerPropertiesEXT) {
+		return true;
+	}
+	if (backing_create(&backing, physdev->alignment, physdev->alignment) < 0) {
+		return false;
 	}
 	VkMemoryHostPointerPropertiesEXT properties = {
 		.sType = VK_STRUCTURE_TYPE_MEMORY_HOST_POINTER_PROPERTIES_EXT,
@@ -49,18 +51,17 @@ static uint32_t probe_try_types(const struct physdev *physdev, VkDevice device,
 	VkResult result = probe.next.GetMemoryHostPointerPropertiesEXT(
 		device, VK_EXTERNAL_MEMORY_HANDLE_TYPE_HOST_ALLOCATION_BIT_EXT, backing.data,
 		&properties);
-	uint32_t types = 0;
 	for (uint32_t i = 0; result == VK_SUCCESS && i < physdev->memory.memoryTypeCount; i++) {
 		if ((properties.memoryTypeBits & (1u << i)) &&
 		    probe_try_type(&probe.next, device, i, &backing)) {
-			types |= 1u << i;
+			*types |= 1u << i;
 		}
 	}
 	backing_finish(&backing);
-	return types;
+	return true;
 }
 
-uint32_t probe_host_types(const struct physdev *physdev)
+bool probe_host_types(const struct physdev *physdev, uint32_t *types)
 {
 	static const char *const extensions[] = {"VK_EXT_external_memory_host"};
 	static const float priority = 1.0f;
@@ -81,12 +82,13 @@ uint32_t probe_host_types(const struct physdev *physdev)
 	PFN_vkGetDeviceProcAddr next_proc = NULL;
 	VkResult result = instance->create_device(instance->handle, physdev->handle, &info, NULL,
 						  &device, hm_GetInstanceProcAddr, &next_proc);
+	*types = 0;
 	if (result != VK_SUCCESS) {
 		layer_debug("no device for the probe: VkResult %d", result);
-		return 0;
+		return result != VK_ERROR_OUT_OF_HOST_MEMORY;
 	}
-	uint32_t types = probe_try_types(physdev, device, next_proc);
+	bool right = probe_try_types(physdev, device, next_proc, types);
 	instance->destroy_device(device, NULL,
 				 (PFN_vkDestroyDevice)next_proc(device, "vkDestroyDevice"));
-	return types;
+	return right;
 }
