@@ -43,8 +43,8 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		.render_server = getenv("HESPER_RENDER_SERVER"),
 		.render_process = getenv("HESPER_RENDER_PROCESS"),
 		.watchdog_ms = 10000,
-		/* As long as any driver in the kernel waits before it resets a GPU by itself. */
-		.gpu_watchdog_ms = 60000,
+		/* Drivers in the kernel reset a GPU after up to 10 s of graphics; that is better. */
+		.gpu_watchdog_ms = 30000,
 		.sandbox = SANDBOX_ON,
 	};
 	const char *outputs = "1";

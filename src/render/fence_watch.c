@@ -5,9 +5,12 @@
  * done gets fences from time to time. After that time the context is given up; it goes with its
  * processes, which ends what they have on the host's GPU as far as its driver can end it.
  *
- * A guest's fences come as follows (protocols §4.3). Mesa's Venus makes one behind what it submits to
- * a queue, on that queue's ring, and the render server signals it when the host's queue has come so
- * far. So a fence is missing for one of these reasons:
+ * What has a fence? Work of a queue that the guest's kernel waits for: Mesa's Venus makes one, on the
+ * queue's ring, for a sync file. Compositors and the kernel wait by these before they show a picture,
+ * so a hang here stops a screen. A program that waits by a VkFence waits by itself (26.1 looks at
+ * memory) and stops nobody; it can be killed in the guest, and its context goes with it.
+ *
+ * The render server signals the fence when the host's queue has come so far. One is missing because
  *
  *   the work is long          legitimate, up to the time
  *   the GPU hangs             its driver in the kernel finds that out, too, and resets it; then the
@@ -15,15 +18,13 @@
  *                             the better end: the time is longer than theirs (option --gpu-watchdog)
  *   a shader does not end     the same where the driver bounds a job; a driver that is a program for
  *                             the CPU does not
- *   the queue waits for the   legitimate: a submission may wait for a timeline semaphore that the
- *   guest                     guest signals later. Nothing tells this from the others, but people
- *                             who hold a program in a debugger for longer are few; 0 is for them
- *   the guest stands still    a paused machine signals no semaphore: that time does not count
+ *   the queue waits for the   a timeline semaphore may be signalled by the guest later; but Vulkan
+ *   guest                     does not allow a sync file behind that (VUID 03254), so nothing waits
+ *                             here unless more is given fences one day; 0 is for those who then hold
+ *                             a program in a debugger
+ *   the guest stands still    a paused machine signals nothing: that time does not count
  *   the host is busy          beats of a timer are counted, not time, so a hesperd that was stopped
  *                             has missed one beat
- *
- * In the guest itself waits are bounded by the program's own time-out, if any; Mesa gives up after
- * minutes (protocols §4.4), and the kernel waits for ever.
  */
 #include "render/fence_watch.h"
 
