@@ -360,7 +360,6 @@ int channel_set_fd(struct channel *channel, int fd)
 		return error;
 	}
 	channel->watch = watch;
-	watch_events(watch, UV_READABLE);
 	channel_pump(channel);
 	return 0;
 }

@@ -42,10 +42,15 @@ static void disconnect(struct front *front, int error)
 /* What the socket is polled for follows from what has to happen next. */
 static void update_events(struct front *front)
 {
-	if (front->watch != NULL) {
-		watch_events(front->watch, front->asking           ? 0
-					   : front->reply.size > 0 ? UV_WRITABLE
-								   : UV_READABLE);
+	if (front->watch == NULL) {
+		return;
+	}
+	int error = watch_events(front->watch, front->asking           ? 0
+					       : front->reply.size > 0 ? UV_WRITABLE
+								       : UV_READABLE);
+	if (error < 0) {
+		log_error("the vhost-user socket cannot be polled: %s", strerror(-error));
+		disconnect(front, error);
 	}
 }
 
@@ -261,7 +266,6 @@ int front_create(struct vhost *vhost, int fd, struct front **out, pthread_t *thr
 	if (error < 0) {
 		goto fail_inbox;
 	}
-	watch_events(front->watch, UV_READABLE);
 	error = start_thread(front, thread);
 	if (error < 0) {
 		goto fail_watch;

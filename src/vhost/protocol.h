@@ -76,6 +76,7 @@ enum vhost_user_backend_request {
 #define VHOST_USER_PROTOCOL_BACKEND_REQ (1ull << 5)
 #define VHOST_USER_PROTOCOL_CONFIG (1ull << 9)
 #define VHOST_USER_PROTOCOL_BACKEND_SEND_FD (1ull << 10)
+#define VHOST_USER_PROTOCOL_SHARED_OBJECT (1ull << 18)
 #define VHOST_USER_PROTOCOL_SHMEM (1ull << 22)
 
 struct vhost_user_memory_table {

@@ -30,10 +30,14 @@
  */
 #define COUNT_OF_NOTHING 1
 
-static bool is_read(const struct revocable *revocable)
+/* 1 when the first byte has been read, 0 when not; or negative errno. */
+static int is_read(const struct revocable *revocable)
 {
 	int queued = 0;
-	return ioctl(revocable->socket, SIOCOUTQ, &queued) == 0 && queued <= COUNT_OF_NOTHING;
+	if (ioctl(revocable->socket, SIOCOUTQ, &queued) < 0) {
+		return -errno;
+	}
+	return queued <= COUNT_OF_NOTHING;
 }
 
 static int send_rest(struct revocable *revocable)
@@ -46,10 +50,14 @@ static int send_rest(struct revocable *revocable)
 
 static void go_on(struct revocable *revocable)
 {
-	if (revocable->rest_size != 0 && is_read(revocable)) {
-		int error = send_rest(revocable);
-		revocable->done(revocable->data, error);
+	int result = revocable->rest_size != 0 ? is_read(revocable) : 0;
+	if (result == 0) {
+		return;
 	}
+	if (result > 0) {
+		result = send_rest(revocable);
+	}
+	revocable->done(revocable->data, result);
 }
 
 static void handle_read(void *data)
@@ -78,7 +86,6 @@ int revocable_init(struct revocable *revocable, uv_loop_t *loop, int socket,
 		fd_close(&fd);
 		return error;
 	}
-	watch_events(revocable->watch, UV_READABLE);
 	return 0;
 }
 
@@ -97,10 +104,8 @@ int revocable_send(struct revocable *revocable, const void *bytes, size_t len, i
 	}
 	memcpy(revocable->rest, (const uint8_t *)bytes + 1, len - 1);
 	revocable->rest_size = len - 1;
-	if (is_read(revocable)) {
-		return send_rest(revocable);
-	}
-	return 0;
+	int result = is_read(revocable);
+	return result > 0 ? send_rest(revocable) : result;
 }
 
 bool revocable_revoke(struct revocable *revocable)
@@ -108,7 +113,7 @@ bool revocable_revoke(struct revocable *revocable)
 	if (revocable->rest_size == 0) {
 		return false;
 	}
-	if (is_read(revocable)) {
+	if (is_read(revocable) > 0) {
 		/* A front end that reads on another thread waits for the rest. */
 		go_on(revocable);
 		return false;

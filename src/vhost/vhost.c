@@ -85,7 +85,6 @@ static void set_kick(struct kick *kick, int fd)
 		return;
 	}
 	vhost->handles++;
-	watch_events(kick->watch, UV_READABLE);
 }
 
 static void kick_again(struct letter *letter)

@@ -21,6 +21,12 @@ int watch_create(uv_loop_t *loop, int fd, void (*ready)(void *data), void *data,
 	watch->fd = fd;
 	watch->ready = ready;
 	watch->data = data;
+	error = watch_events(watch, UV_READABLE);
+	if (error < 0) {
+		watch->fd = -1; /* stays the caller's */
+		watch_destroy(watch, NULL, NULL);
+		return error;
+	}
 	*out = watch;
 	return 0;
 }
@@ -31,17 +37,18 @@ static void handle_poll(uv_poll_t *poll, int status, int events)
 	watch->ready(watch->data);
 }
 
-void watch_events(struct watch *watch, int events)
+int watch_events(struct watch *watch, int events)
 {
 	if (events == watch->events) {
-		return;
+		return 0;
 	}
-	watch->events = events;
-	if (events == 0) {
-		uv_poll_stop(&watch->poll);
-	} else {
-		uv_poll_start(&watch->poll, events, handle_poll);
+	int error = 0;
+	uv_poll_stop(&watch->poll);
+	if (events != 0) {
+		error = uv_poll_start(&watch->poll, events, handle_poll);
 	}
+	watch->events = error < 0 ? 0 : events;
+	return error;
 }
 
 static void handle_closed(uv_handle_t *handle)

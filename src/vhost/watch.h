@@ -15,12 +15,15 @@ struct watch {
 	void *closed_data;
 };
 
-/* The loop's thread. Owns fd on success only. Polls nothing yet. Negative errno. */
+/* The loop's thread. Owns fd on success only. Polls UV_READABLE. Negative errno. */
 int watch_create(uv_loop_t *loop, int fd, void (*ready)(void *data), void *data,
 		 struct watch **out);
 
-/* UV_READABLE, UV_WRITABLE or 0. Errors of the fd count as ready: the next read tells them. */
-void watch_events(struct watch *watch, int events);
+/*
+ * UV_READABLE, UV_WRITABLE or 0. Errors of the fd count as ready: the next read tells them. Negative
+ * errno; it polls nothing then.
+ */
+int watch_events(struct watch *watch, int events);
 
 /* No ready call comes after this one; closed(data), which may be NULL, does. NULL is accepted. */
 void watch_destroy(struct watch *watch, void (*closed)(void *data), void *data);

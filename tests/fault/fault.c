@@ -463,6 +463,13 @@ static void try_way(fault_scenario scenario, void *data)
 	FAULT_CHECK(!state.happened, "this has no end");
 }
 
+static double seconds_since(const struct timespec *start)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - start->tv_sec) + (double)(now.tv_nsec - start->tv_nsec) / 1e9;
+}
+
 void fault_try(enum fault_kind kind, fault_scenario scenario, void *data)
 {
 	if (state.only_kind >= 0 && state.only_kind != (int)kind) {
@@ -474,10 +481,16 @@ void fault_try(enum fault_kind kind, fault_scenario scenario, void *data)
 		if (state.only_kind >= 0 && state.only_way != state.way) {
 			continue;
 		}
+		struct timespec start;
+		clock_gettime(CLOCK_MONOTONIC, &start);
+		unsigned before = run_number;
 		state.at = 0;
 		run(scenario, data, false);
 		run(scenario, data, true);
 		try_way(scenario, data);
+		printf("# %s, %s, %s: %u runs, %.1f s\n", state.path, kind_names[kind],
+		       ways[kind][state.way].name, run_number - before, seconds_since(&start));
+		fflush(stdout);
 	}
 }
 
@@ -516,11 +529,7 @@ void fault_init(const char *path)
 
 int fault_report(void)
 {
-	struct timespec end;
 	unsigned total = 0;
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	double seconds = (double)(end.tv_sec - state.start.tv_sec) +
-			 (double)(end.tv_nsec - state.start.tv_nsec) / 1e9;
 	printf("%s:", state.path);
 	for (int i = 0; i < FAULT_KINDS; i++) {
 		total += state.injected[i];
@@ -528,6 +537,6 @@ int fault_report(void)
 			printf(" %s %u,", kind_names[i], state.injected[i]);
 		}
 	}
-	printf(" %u faults in %u runs, %.1f s\n", total, run_number, seconds);
+	printf(" %u faults in %u runs, %.1f s\n", total, run_number, seconds_since(&state.start));
 	return total > 0 || state.only_kind >= 0 ? 0 : 1;
 }
