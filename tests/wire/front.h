@@ -130,6 +130,10 @@ uint32_t wire_receive(struct wire_front *front, uint32_t request, void *payload,
  */
 uint64_t wire_acked(struct wire_front *front, uint32_t request, const void *payload, uint32_t size,
 		    const int *fds, size_t fd_count);
+/* The same two for messages that may end the connection: false and -1 when it is closed. */
+bool wire_try(struct wire_front *front, uint32_t request, uint32_t flags, const void *payload,
+	      uint32_t size, const int *fds, size_t fd_count);
+int64_t wire_answer(struct wire_front *front, uint32_t request, void *payload, uint32_t max);
 uint64_t wire_get_u64(struct wire_front *front, uint32_t request);
 /* True when the back end closes the socket within the time limit, with nothing before. */
 bool wire_closed(struct wire_front *front);

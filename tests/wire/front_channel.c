@@ -62,6 +62,11 @@ static bool add_window(struct wire_front *front, const struct vhost_user_shmem_m
 			return false;
 		}
 	}
+	uint64_t room = front->shmem.sizes[request->id];
+	if (front->shmem.count > 0 &&
+	    (request->offset > room || request->size > room - request->offset)) {
+		return false;
+	}
 	if (empty == NULL || fd_size(fd) < (int64_t)(request->fd_offset + request->size)) {
 		return false;
 	}

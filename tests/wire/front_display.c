@@ -48,7 +48,7 @@ static void reply(struct wire_front *front, uint32_t request, const void *bytes,
 }
 
 /* One monitor without a name: a valid EDID 1.4 with one timing. */
-static void reply_edid(struct wire_front *front)
+static void reply_edid(struct wire_front *front, uint32_t scanout)
 {
 	static const uint8_t head[] = {0, 255, 255, 255, 255, 255, 255, 0, 0x22, 0x64, [18] = 1, 4};
 	/* 1024 x 768 at 60 Hz (VESA DMT). */
@@ -62,6 +62,9 @@ static void reply_edid(struct wire_front *front)
 		sum = (uint8_t)(sum + edid.edid[i]);
 	}
 	edid.edid[127] = (uint8_t)-sum;
+	if (scanout > 0) {
+		edid.hdr.type = VIRTIO_GPU_RESP_ERR_INVALID_SCANOUT_ID;
+	}
 	reply(front, GET_EDID, &edid, sizeof(edid));
 }
 
@@ -79,10 +82,12 @@ static void serve(struct wire_front *front)
 	struct vhost_user_header header;
 	const uint64_t features = PROTOCOL_EDID;
 	read_all(front, &header, sizeof(header));
+	uint8_t bytes[4096] = {0};
+	uint32_t scanout = 0;
 	for (uint32_t left = header.size; left > 0;) {
-		uint8_t bytes[4096];
 		uint32_t part = left < sizeof(bytes) ? left : sizeof(bytes);
 		read_all(front, bytes, part);
+		memcpy(&scanout, bytes, left == header.size ? sizeof(scanout) : 0);
 		left -= part;
 	}
 	front->displayed++;
@@ -94,7 +99,7 @@ static void serve(struct wire_front *front)
 		reply_display_info(front);
 		break;
 	case GET_EDID:
-		reply_edid(front);
+		reply_edid(front, scanout);
 		break;
 	case DMABUF_UPDATE:
 		reply(front, header.request, NULL, 0);
