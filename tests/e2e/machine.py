@@ -133,11 +133,13 @@ class Viewer:
 
 class Machine:
     """devices: "vhost-user-test-device-pci" or "vhost-user-input-pci" for the input devices, or
-    None for a machine without. desktop: the guest image with a Wayland session."""
+    None for a machine without. desktop: the guest image with a Wayland session. prealloc: the
+    guest's RAM is there from the start."""
 
     def __init__(self, *options, window_mib=1024, memory="1G", env=None, preload=None, append="",
                  size="1280x800", start=True,
-                 devices="vhost-user-test-device-pci", desktop=False):
+                 devices="vhost-user-test-device-pci", desktop=False,
+                 accel="tcg,thread=multi", prealloc=False):
         self.dir = tempfile.mkdtemp(prefix="hesper-e2e-")
         self.viewers = []
         self.guest = None
@@ -145,7 +147,9 @@ class Machine:
         if devices:
             options = (*options, f"--input={self.dir}")
         self._start_daemon(options, window_mib, size, env or {}, preload)
-        self._start_qemu(guest_image(desktop), memory, append, devices)
+        if prealloc:
+            memory += ",prealloc=on"
+        self._start_qemu(guest_image(desktop), memory, append, devices, accel)
         if start:
             self.wait_guest()
 
@@ -185,15 +189,16 @@ class Machine:
                           "-device", f"{kind},id={name}-device,chardev={name}{properties}"]
         return arguments
 
-    def _start_qemu(self, image, memory, append, devices):
+    def _start_qemu(self, image, memory, append, devices, accel):
         with open(f"{image}/manifest.json") as file:
             parameters = json.load(file)["append"]
         self.qemu_log = open(self.path("qemu.log"), "wb")
         self.qemu = subprocess.Popen(
             [os.environ.get("HESPER_QEMU", "qemu-system-x86_64"),
-             "-machine", "q35,memory-backend=mem", "-accel", "tcg,thread=multi", "-cpu", "max",
+             "-machine", "q35,memory-backend=mem", "-accel", accel, "-cpu", "max",
              # As the launcher: see qemu_args.c for the second processor that is never there.
-             "-smp", f"{cpus()},maxcpus={max(2, cpus())}", "-object", f"memory-backend-memfd,id=mem,size={memory},share=on",
+             "-smp", f"{cpus()},maxcpus={max(2, cpus())}",
+             "-object", f"memory-backend-memfd,id=mem,share=on,size={memory}",
              "-nodefaults", "-display", "none",
              "-kernel", f"{image}/vmlinuz", "-initrd", f"{image}/initrd.img",
              "-append", f"console=ttyS0 console=tty0 panic=-1 {parameters} {append}",
