@@ -45,6 +45,24 @@ bool log_enabled(enum log_level level)
 	return level <= log_max;
 }
 
+/*
+ * What a guest or a peer says is in some lines: it can neither begin a line of its own nor move the
+ * cursor of a terminal. Control characters are C0, DEL, and C1 as UTF-8 has them.
+ */
+static void blot_out_controls(char *text, int size)
+{
+	for (int i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+		unsigned char next = i + 1 < size ? (unsigned char)text[i + 1] : 0;
+		if (c < 0x20 || c == 0x7f) {
+			text[i] = '?';
+		} else if (c == 0xc2 && next >= 0x80 && next <= 0x9f) {
+			text[i] = '?';
+			text[i + 1] = '?';
+		}
+	}
+}
+
 static void write_line(enum log_level level, uint32_t suppressed, const char *format, va_list args)
 {
 	char line[1024];
@@ -56,6 +74,7 @@ static void write_line(enum log_level level, uint32_t suppressed, const char *fo
 		used += snprintf(line + used, sizeof(line) - (size_t)used - 1,
 				 " (%u more like this were left out)", suppressed);
 	}
+	blot_out_controls(line, used);
 	line[used++] = '\n';
 	ssize_t written;
 	do {

@@ -8,7 +8,8 @@
 
 /*
  * One log for all programs: lines "program: level: text" on stderr. Any thread may log; a line is
- * written with one write(2), so lines of several threads never mix.
+ * written with one write(2), so lines of several threads never mix. Control characters in the text
+ * become '?': some of it is from a guest or a peer.
  */
 enum log_level {
 	LOG_ERROR, /* something the user asked for does not work */

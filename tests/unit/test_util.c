@@ -60,6 +60,26 @@ static void test_idmap_against_an_array(void **state)
 	assert_null(idmap_get(&map, 1));
 }
 
+/* Guests and peers have their words in it. */
+static void test_log_lines_are_lines(void **state)
+{
+	char line[200];
+	int pipes[2];
+	assert_return_code(pipe(pipes), errno);
+	int kept = dup(STDERR_FILENO);
+	dup2(pipes[1], STDERR_FILENO);
+	log_error("it said %s", "a\nhesper: error: b\x1b[2J\x7f\xc2\x9b"
+				"1m\xc3\xa4");
+	dup2(kept, STDERR_FILENO);
+	ssize_t got = read(pipes[0], line, sizeof(line) - 1);
+	close(kept);
+	close(pipes[0]);
+	close(pipes[1]);
+	assert_true(got > 0);
+	line[got] = '\0';
+	assert_string_equal(line, "hesper: error: it said a?hesper: error: b?[2J???1m\xc3\xa4\n");
+}
+
 static void test_log_limit(void **state)
 {
 	struct log_limit limit = {0};
@@ -231,6 +251,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_idmap_against_an_array),
+		cmocka_unit_test(test_log_lines_are_lines),
 		cmocka_unit_test(test_log_limit),
 		cmocka_unit_test(test_mailbox_keeps_the_order_of_a_thread),
 		cmocka_unit_test(test_listen_replaces_only_dead_sockets),
