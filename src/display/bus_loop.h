@@ -64,4 +64,10 @@ int bus_loop_init_address(struct bus_loop *loop, uv_loop_t *uv, const char *addr
  */
 void bus_loop_close(struct bus_loop *loop, void (*closed)(void *data));
 
+/* Why a peer refuses something, in its words; an error of D-Bus need not have any. */
+static inline const char *bus_refusal(const sd_bus_error *error)
+{
+	return error->message != NULL ? error->message : error->name;
+}
+
 #endif

@@ -136,7 +136,7 @@ static void tell_why(struct display_client *client, const sd_bus_error *refusal)
 		log_error("no machine is on the bus. Fix: start QEMU with -display "
 			  "dbus,addr=ADDRESS");
 	} else {
-		log_error("the server shows no machine: %s", refusal->message);
+		log_error("the server shows no machine: %s", bus_refusal(refusal));
 	}
 }
 

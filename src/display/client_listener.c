@@ -43,7 +43,7 @@ static int on_registered(sd_bus_message *reply, void *data, sd_bus_error *error)
 	listener->registration = sd_bus_slot_unref(listener->registration);
 	if (refusal != NULL && client_alive(listener->client)) {
 		log_error("the server does not let us show console %u: %s",
-			  listener->console->info.id, refusal->message);
+			  listener->console->info.id, bus_refusal(refusal));
 		client_fail(listener->client, -EPROTO);
 	}
 	return 0;

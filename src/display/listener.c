@@ -139,7 +139,7 @@ static int on_scanout(sd_bus_message *reply, void *data, sd_bus_error *error)
 	}
 	if (listener->path == LISTENER_DATA) {
 		log_limited(LOG_WARN, "display: a viewer refuses the picture: %s",
-			    refusal->message);
+			    bus_refusal(refusal));
 		return 0;
 	}
 	if (listener->path == LISTENER_MAP) {
@@ -148,7 +148,8 @@ static int on_scanout(sd_bus_message *reply, void *data, sd_bus_error *error)
 		listener->dmabuf_refused = true;
 	}
 	log_warn("display: a viewer cannot use the %s: %s",
-		 listener->path == LISTENER_MAP ? "shared memory" : "dma-buf", refusal->message);
+		 listener->path == LISTENER_MAP ? "shared memory" : "dma-buf",
+		 bus_refusal(refusal));
 	listener->told = false;
 	if (listener->head->shown.memory != NULL) {
 		damage_whole(listener);
