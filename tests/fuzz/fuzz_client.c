@@ -551,6 +551,18 @@ static void picture_odd(const struct op *op, struct server *server)
 	fd_close(&fd);
 }
 
+/* As a server asks what a listener is. */
+static void ask_interfaces(const struct op *op, struct server *server)
+{
+	const bool all = (op->how & 1) != 0;
+	begin_picture(server, &methods[all ? 11 : 10], all ? "s" : "ss", 0);
+	dbus_put_string(&fx.out, DISPLAY_LISTENER);
+	if (!all) {
+		dbus_put_string(&fx.out, "Interfaces");
+	}
+	send_out(server);
+}
+
 /* Without a NUL, and with a line end. */
 static void qmp_text(const struct op *op)
 {
@@ -562,6 +574,7 @@ static void qmp_text(const struct op *op)
 		"{\"event\": \"STOP\", \"data\": {}}\n",
 		"{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": 0}\n",
 		"{\"error\": 5}\n",
+		"{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}, \"id\": 2}\n",
 		"{\"return\": [[[[{}]]]], \"id\": -1}\n",
 		"{\n",
 		"\"id\": 2, \"return\":",
@@ -680,7 +693,9 @@ static void act(const struct op *op)
 		picture(op);
 		break;
 	case PICTURE_ODD:
-		if (there) {
+		if (there && op->what == 0xff) {
+			ask_interfaces(op, listener);
+		} else if (there) {
 			picture_odd(op, listener);
 		}
 		break;
@@ -725,6 +740,12 @@ static void act(const struct op *op)
 		break;
 	case DEAF:
 		fx.server.deaf = (op->what & 1) != 0;
+		if (fx.server.deaf && fx.client->server.fd >= 0) {
+			/* sd-bus made it so large that it takes minutes to fill. */
+			const int small = 4096;
+			setsockopt(fx.client->server.fd, SOL_SOCKET, SO_SNDBUF, &small,
+				   sizeof(small));
+		}
 		if (there) {
 			listener->deaf = (op->what & 2) != 0;
 		}

@@ -46,6 +46,7 @@ enum action {
 	DIE,
 	TIMER,
 	SPAWN_FAILS,
+	PAUSE,
 	ACTIONS,
 };
 
@@ -199,15 +200,64 @@ static void on_blob(void *data, int status, struct memory *memory, uint32_t map_
 	}
 }
 
+/* The one command that hesperd looks at (src/render/rings.c): as it should be, but for the numbers. */
+static uint32_t write_create_ring(uint8_t *to, uint32_t size, const struct op *op)
+{
+	struct {
+		uint32_t command;
+		uint32_t command_flags;
+		uint64_t ring;
+		uint64_t info;
+		uint32_t type;
+		struct {
+			uint64_t next;
+			uint32_t type;
+		} __attribute__((packed)) extensions[3];
+		uint64_t no_next;
+		uint32_t values[3];
+		uint32_t flags;
+		uint32_t resource;
+		uint64_t numbers[6]; /* offset, size, idleTimeout, headOffset, tailOffset, status */
+	}
+	__attribute__((packed)) whole = {.command = 188, .ring = 1, .info = 1, .type = 1000384000};
+	uint8_t bytes[sizeof(whole)];
+	unsigned extensions = op->a % 4;
+	whole.resource = 1 + op->what % RESOURCES;
+	whole.numbers[0] = (op->b >> 63) != 0 ? fuzz_odd_u64((unsigned)op->b) : op->b % 65536;
+	whole.numbers[5] = (op->c >> 63) != 0 ? fuzz_odd_u64((unsigned)op->c) : op->c % 4096;
+	for (unsigned i = 0; i < 3; i++) {
+		whole.extensions[i].next = 1;
+	}
+	/* Without the extensions that are not there. */
+	const size_t head = offsetof(__typeof__(whole), extensions);
+	const size_t next = extensions * sizeof(whole.extensions[0]);
+	const size_t values = extensions * sizeof(whole.values[0]);
+	const size_t tail = sizeof(whole) - offsetof(__typeof__(whole), flags);
+	memcpy(bytes, &whole, head + next);
+	memcpy(bytes + head + next, &whole.no_next, sizeof(whole.no_next));
+	memset(bytes + head + next + sizeof(whole.no_next), 0, values);
+	memcpy(bytes + head + next + sizeof(whole.no_next) + values, &whole.flags, tail);
+	uint32_t all = (uint32_t)(head + next + sizeof(whole.no_next) + values + tail);
+	size = (op->how & 8) != 0 && size < all ? size : all;
+	memcpy(to, bytes, size);
+	return size;
+}
+
 static void submit(const struct op *op, uint32_t context)
 {
 	/* In the datagram, or too large for it. */
 	uint32_t size = (op->how & 0x80) != 0   ? 32772 + op->a % 65536 / 4 * 4
 			: (op->how & 0x40) != 0 ? op->a % 8193 * 4
 						: op->a % 256 * 4;
+	uint8_t *commands = size > 0 ? calloc(1, size) : NULL;
+	if ((op->how & 0x10) != 0) {
+		free(commands);
+		commands = calloc(1, 256);
+		size = write_create_ring(commands, size, op);
+	}
 	const struct render_submit submit = {
 		.context = context,
-		.commands = size > 0 ? calloc(1, size) : NULL,
+		.commands = commands,
 		.size = size,
 		.fence = (op->how & 1) != 0,
 		.ring = op->what % RENDER_MAX_RINGS,
@@ -215,6 +265,13 @@ static void submit(const struct op *op, uint32_t context)
 	};
 	fx.fences[context] += submit.fence;
 	render_submit(fx.render, &submit, on_done, new_request(0));
+}
+
+static void import(const struct op *op, uint32_t resource)
+{
+	render_resource_import(fx.render, resource,
+			       (op->how & 1) != 0 ? RENDER_MEMORY_SHM : RENDER_MEMORY_DMA_BUF,
+			       fuzz_memfd(4096, true), 4096);
 }
 
 static void ask(const struct op *op)
@@ -258,11 +315,14 @@ static void ask(const struct op *op)
 	}
 	case IMPORT:
 		if (*state == RESOURCE_NONE) {
+			/* Many, one after the other: how many files wait is limited. */
+			for (unsigned i = 0; i < ((op->how & 0x20) != 0 ? 30u : 0); i++) {
+				import(op, resource);
+				render_context_attach(fx.render, context, resource);
+				render_resource_unref(fx.render, resource);
+			}
 			*state = RESOURCE_THERE;
-			render_resource_import(fx.render, resource,
-					       (op->how & 1) != 0 ? RENDER_MEMORY_SHM
-								  : RENDER_MEMORY_DMA_BUF,
-					       fuzz_memfd(4096, true), 4096);
+			import(op, resource);
 		}
 		break;
 	case UNREF:
@@ -483,6 +543,9 @@ static void act(const struct op *op)
 		break;
 	case SPAWN_FAILS:
 		fx.spawn_fails = (op->how & 1) != 0;
+		break;
+	case PAUSE:
+		render_pause(fx.render, (op->how & 1) != 0);
 		break;
 	case RESET:
 		reset();

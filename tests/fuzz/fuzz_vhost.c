@@ -84,6 +84,7 @@ static struct {
 
 static struct {
 	struct vhost *vhost;
+	struct window_files *window_files;
 	int socket;
 	int channel; /* our end */
 	bool closed; /* the session is */
@@ -103,6 +104,8 @@ static struct {
 	bool deaf;
 	bool channel_deaf;
 	unsigned stale; /* bytes on the channel that were unread at a stop */
+	size_t begun; /* bytes of a request that were read before the stop */
+	bool starves; /* the device has no memory for chains */
 	bool heard; /* a reply, just now */
 	uint16_t base[QUEUES]; /* as the session gave them back */
 	unsigned wild; /* bytes went out that were no message: no reply can be foretold */
@@ -205,9 +208,14 @@ static void on_kicked(void *data, unsigned index)
 	FUZZ_CHECK(index < QUEUES && fx.running, "queue %u is kicked", index);
 	struct virtqueue *queue = vhost_queue(fx.vhost, index);
 	struct virtqueue_chain *chain;
-	unsigned budget = 300;
+	unsigned budget = 8;
+	if (fx.starves) {
+		virtqueue_starve(queue);
+		return;
+	}
 	do {
-		while (budget-- > 0 && (chain = virtqueue_pop(queue)) != NULL) {
+		while (budget > 0 && (chain = virtqueue_pop(queue)) != NULL) {
+			budget--;
 			if (fx.hold && fx.held_count < MAX_HELD) {
 				fx.held_queue[fx.held_count] = index;
 				fx.held[fx.held_count++] = chain;
@@ -217,6 +225,9 @@ static void on_kicked(void *data, unsigned index)
 		}
 		virtqueue_notify(queue);
 	} while (budget > 0 && virtqueue_rearm(queue));
+	if (budget == 0) {
+		vhost_kick_later(fx.vhost, index);
+	}
 }
 
 static void on_config_written(void *data, uint32_t offset, const uint8_t *bytes, uint32_t size)
@@ -349,6 +360,7 @@ static void add_fd(struct out *out, unsigned kind)
 		message_clear(&fx.asked);
 		fx.asks = false;
 		fx.stale = 0;
+		fx.begun = 0;
 		keep = -1;
 	}
 	fd_close(&keep);
@@ -433,6 +445,12 @@ static void boot(const struct op *op)
 
 static void stop(const struct op *op)
 {
+	if ((op->how & 2) != 0 && fx.channel >= 0 && !fx.asks && fx.asked.have == 0 &&
+	    fx.stale == 0) {
+		/* QEMU is reading a request on another thread. */
+		message_read(fx.channel, &fx.asked);
+		fx.begun = fx.asked.have;
+	}
 	for (uint32_t i = 0; i < QUEUES && (op->how & 1) == 0; i++) {
 		tell_state(VHOST_USER_SET_VRING_ENABLE, i, 0);
 	}
@@ -600,6 +618,15 @@ static void check_request(void)
 			   (header->flags & VHOST_USER_REPLY) == 0,
 		   "flags 0x%x", header->flags);
 	FUZZ_CHECK(fx.asked.fd_count == (map ? 1 : 0), "%zu descriptors", fx.asked.fd_count);
+	if (fx.begun > 0) {
+		/* Whole, although the device stopped meanwhile. Its rest was unread. */
+		const size_t rest = sizeof(*header) + header->size - fx.begun;
+		fx.begun = 0;
+		fx.stale -= rest < fx.stale ? (unsigned)rest : fx.stale;
+		FUZZ_CHECK(header->request == kind, "request 0x%x is taken back too late",
+			   header->request);
+		return;
+	}
 	if (fx.stale > 0) {
 		/* Taken back (src/vhost/revocable.c), or a barrier, which QEMU bears. */
 		const unsigned size = sizeof(*header) + header->size;
@@ -795,6 +822,10 @@ static void act(const struct op *op)
 		break;
 	case ANSWER:
 		fx.hold = (op->how & 1) != 0;
+		fx.starves = (op->how & 4) != 0;
+		if ((op->how & 8) != 0) {
+			fuzz_fire_timer(0);
+		}
 		while (fx.held_count > 0 && (op->how & 2) != 0) {
 			fx.held_count--;
 			give_back(fx.held_queue[fx.held_count], fx.held[fx.held_count]);
@@ -854,6 +885,7 @@ static void open_session(const struct op *header)
 		.config_size = CONFIG_BYTES,
 		.window_size = (header->how & 1) != 0 ? 0 : WINDOW,
 		.window_id = 1,
+		.window_files = (header->how & 4) != 0 ? window_files_create() : NULL,
 		.select_config = (header->how & 2) != 0 ? on_select : NULL,
 		.callbacks = &callbacks,
 	};
@@ -870,16 +902,41 @@ static void open_session(const struct op *header)
 	fx.socket = pair[1];
 	fcntl(fx.socket, F_SETFL, O_NONBLOCK);
 	FUZZ_CHECK(vhost_create(&options, pair[0], fuzz_loop(), &fx.vhost) == 0, "no session");
+	fx.window_files = options.window_files;
 }
 
-static void close_session(void)
+/* The front end still talks when the device ends: what the front thread has heard is in letters. */
+static void talk_to_the_end(const struct op *header)
 {
+	static const uint8_t last[] = {VHOST_USER_SET_MEM_TABLE, VHOST_USER_SET_CONFIG,
+				       VHOST_USER_SET_VRING_ENABLE, VHOST_USER_GET_VRING_BASE};
+	const struct op ops[2] = {
+		{.request = VHOST_USER_SET_VRING_CALL, .fds = 0x31, .c = header->c},
+		{.request = last[header->request % 4], .fds = header->fds, .a = 1, .b = 8},
+	};
+	for (unsigned i = 0; i < 2; i++) {
+		struct out out;
+		build(&out, &ops[i]);
+		transmit(&out, 0, SIZE_MAX);
+		close_out(&out);
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		uv_run(front_loop(), UV_RUN_NOWAIT);
+	}
+}
+
+static void close_session(const struct op *header)
+{
+	if ((header->how & 8) != 0) {
+		talk_to_the_end(header);
+	}
 	drop_held();
 	vhost_destroy(fx.vhost, on_destroyed, NULL);
 	FUZZ_CHECK(fx.windows == 0, "%u requests are not answered", fx.windows);
 	/* The thread runs to its end: quit is among its letters. */
 	thread.run(thread.data);
 	fuzz_until(&fx.destroyed);
+	window_files_destroy(fx.window_files);
 	message_clear(&fx.in);
 	message_clear(&fx.asked);
 	fd_close(&fx.socket);
@@ -897,5 +954,5 @@ void fuzz_one(const uint8_t *data, size_t size)
 		fuzz_take(&bytes, &op, sizeof(op));
 		act(&op);
 	}
-	close_session();
+	close_session(&header);
 }

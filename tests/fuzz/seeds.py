@@ -171,6 +171,29 @@ def vhost_seeds():
                                vhost("stop") + boot + vhost("deaf") + vhost("reply"))
     yield "taken-back-config", (start + boot + unread + vhost("config", how=1, size=8) +
                                 vhost("stop") + vhost("deaf") + boot)
+    yield "stops-while-it-reads", (start + boot + unread + vhost("map", a=1) + vhost(
+        "stop", how=2) + vhost("deaf") + boot + vhost("reply") + vhost("reply"))
+    yield "unread-and-closed", start + boot + unread + vhost("map", a=1) + vhost("close_channel")
+    yield "unread-at-the-end", start + boot + unread + vhost("map", a=1) + vhost("close")
+    for last in range(4):
+        yield f"talks-to-the-end-{last}", vhost("message", last, 1, how=8) + boot
+    yield "window-files", vhost("message", how=4) + boot + map_one + vhost("map", a=9) + vhost(
+        "reply", how=2) + vhost("reply") + vhost("unmap", a=1) + vhost("reply") * 2 + vhost("stop")
+    yield "starves", (start + boot + vhost("answer", how=4) + vhost("chain", how=2) +
+                      vhost("answer", how=8) + vhost("chain", how=2))
+    yield "kicks-again", start + boot + vhost("answer", how=4) + b"".join(
+        vhost("chain", i, how=2) for i in range(30)) + vhost("answer") + vhost("kick")
+    for kind in (6, 7):
+        yield f"dead-kick-{kind}", start + boot + vhost(
+            "message", REQUESTS["SET_VRING_KICK"], kind << 4 | 1, NEED_REPLY) + vhost("kick")
+    one_ring = vhost("stop") + b"".join(
+        vhost("message", REQUESTS[name], fds, NEED_REPLY, a=a) for name, fds, a in (
+            ("SET_VRING_NUM", 0, 8), ("SET_VRING_BASE", 0, 0), ("SET_VRING_ADDR", 0, 0),
+            ("SET_VRING_KICK", 0x11, 0), ("SET_VRING_ENABLE", 0, 1)))
+    yield "second-ring-fails", start + boot + one_ring + b"".join(
+        vhost("message", REQUESTS[name], fds, NEED_REPLY, a=a, b=b, c=1) for name, fds, a, b in (
+            ("SET_VRING_NUM", 0, 8, 0), ("SET_VRING_ADDR", 0, 0, 1 << 63 | 9),
+            ("SET_VRING_KICK", 0x21, 0, 0), ("SET_VRING_ENABLE", 0, 1, 0))) + boot
     yield "half-fds", start + vhost("half", REQUESTS["SET_MEM_TABLE"], 9, NEED_REPLY, size=20)
     yield "no-channel", start + boot + vhost("close_channel") + vhost("map", a=2)
     yield "channel-twice", start + boot + map_one + boot + map_one
@@ -350,6 +373,8 @@ def client_seeds():
                 (0, 500), (0, -100), (300, 0), (-70, -70))))
     yield "disable", shown + picture("map") + picture("disable") + picture("update_map")
     yield "cursor", shown + picture("cursor") + picture("mouse", change=1)
+    yield "cursor-wrong", shown + b"".join(picture("cursor", change=change, odd=odd)
+                                           for change in (0, 1) for odd in (0, 8, 11, 23))
     yield "signals", shown + b"".join(client("signal", what=i, values=bytes([1, 5, 0, 7, 0, 1]))
                                       for i in range(6))
     yield "input", shown + b"".join(client("input", what=i, values=words(30, 1, 5, 5))
@@ -368,6 +393,14 @@ def client_seeds():
         "done") + client("listen") + wait + client("answer") + wait + picture("map")
     yield "qmp", client("answer", what=1, how=1) + b"".join(
         client("qmp", what=i) for i in (0, 1, 4, 2, 3)) + wait
+    queued = shown + client("deaf", what=1) + client("input", 0x80, 2, 255, words(5, 0, 5, 0))
+    yield "unread-releases", queued + b"".join(client("input", 0, what, 0, values) for what, values in (
+        (0, words(30, 1)), (0, words(30, 0)), (1, bytes([1, 1])), (1, bytes([1, 0])),
+        (5, bytes([0, 1])), (5, bytes([1, 1])), (5, bytes([2, 1])), (5, bytes([3, 1])),
+        (6, b""))) + client("deaf") * 3
+    yield "interfaces", shown + client("picture_odd", 0, 255) + client("picture_odd", 0, 255, 1)
+    yield "qmp-refuses-the-display", client("answer", what=1, how=1) + b"".join(
+        client("qmp", what=i) for i in (0, 1, 2, 7)) + wait
     yield "qmp-no", client("answer", what=1, how=1) + client("qmp") + client("qmp", what=5)
 
 
@@ -404,14 +437,16 @@ def input_seeds():
     yield "odd-buffers", keyboard + event("post_odd", 3, 4) + event("post_odd", 0, 16) + event(
         "key", 1, 30) + event("status", 4) + event("status", 6)
     yield "select", keyboard + b"".join(event("select", b=what, d=2) for what in (
-        1, 3, 0x10, 0x0111, 0x0211, 0x0311, 0x1111, 0x12, 0x2f12))
+        1, 3, 0x10, 0x0111, 0x0211, 0x0311, 0x1111, 0x1411, 0x12, 0x2f12))
+    yield "statuses-in-one-go", keyboard + event("status", 16, b=1, c=1) * 64 + event("kick", 1)
+    yield "rubbish-in-one-go", keyboard + event("post_odd", 0, 4) * 64 + event("key", 1, 30)
 
 
 # --- render: fuzz_render.c -------------------------------------------------------------------
 
 RENDER = {name: number for number, name in enumerate(
     "create destroy blob import unref attach detach submit reset ready done fence lost raw read "
-    "deaf die timer spawn_fails".split())}
+    "deaf die timer spawn_fails pause".split())}
 
 
 def render(kind, which=0, what=0, how=0, a=0, b=0, c=0):
@@ -447,6 +482,19 @@ def render_seeds():
     yield "deaf-reset", start + made + render("deaf", how=1) + full + blob + render("reset")
     yield "deaf-watched", render("create", how=1) + made + render("deaf", how=1) + full + render(
         "timer") * 10
+    # Rings, which a context that is lost leaves behind.
+    ring = render("submit", what=1, how=0x10)
+    rings = ring + render("submit", what=1, how=0x10, a=2, b=4, c=64) + render(
+        "submit", what=1, how=0x10, a=1, b=1 << 63 | 2) + render("submit", what=1, how=0x18, a=20)
+    yield "rings", start + made + blob + memory + rings + render("lost")
+    yield "rings-and-hang", (render("create", how=2) + made + blob + memory + ring + render(
+        "submit", what=1, how=1) + render("pause", how=1) + render("timer") + render("pause") + b"".join(
+            render("timer", what=what) for what in range(4)) * 10)
+    yield "rings-without-memory", start + made + blob + rings + render("unref", what=1) + render(
+        "die")
+    # More files than may wait for a process.
+    yield "files-wait", start + made + render("deaf", how=1) + full * 2 + (
+        render("import", what=2, how=0x20) + render("unref", what=2)) * 6
     yield "watchdog", render("create", how=1) + made + blob + render("timer") * 10
     yield "lost", start + made + blob + render("lost", what=65) + render("destroy")
     yield "dies", start + made + blob + render("submit", how=1) + render("die") + render("destroy")
