@@ -87,6 +87,7 @@ struct wire_front {
 	uint64_t allocated; /* bytes of RAM */
 	struct wire_ring rings[WIRE_MAX_QUEUES];
 	bool started;
+	bool tolerant; /* of flags and files in a reply that QEMU would not take */
 
 	enum wire_policy policy;
 	struct wire_window *windows; /* WIRE_MAX_WINDOWS */

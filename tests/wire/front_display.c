@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "front_private.h"
+#include "util/fd.h"
 
 /*
  * The display of QEMU's vhost-user-gpu device, as far as its back ends need it: they ask it for the
@@ -39,12 +40,14 @@ static void read_all(struct wire_front *front, void *bytes, size_t len)
 	}
 }
 
+/* A back end that is gone meanwhile is not this one's matter. */
 static void reply(struct wire_front *front, uint32_t request, const void *bytes, uint32_t size)
 {
 	struct vhost_user_header header = {request, REPLY, size};
 	struct iovec iov[2] = {{&header, sizeof(header)}, {(void *)bytes, size}};
 	struct msghdr message = {.msg_iov = iov, .msg_iovlen = 2};
-	wire_check_equal(sendmsg(front->display, &message, MSG_NOSIGNAL), sizeof(header) + size);
+	ssize_t sent = sendmsg(front->display, &message, MSG_NOSIGNAL);
+	wire_check(sent < 0 || (size_t)sent == sizeof(header) + size);
 }
 
 /* One monitor without a name: a valid EDID 1.4 with one timing. */
@@ -81,6 +84,12 @@ static void serve(struct wire_front *front)
 {
 	struct vhost_user_header header;
 	const uint64_t features = PROTOCOL_EDID;
+	char byte;
+	if (recv(front->display, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0) {
+		/* The back end has closed it; who waits will see why. */
+		fd_close(&front->display);
+		return;
+	}
 	read_all(front, &header, sizeof(header));
 	uint8_t bytes[4096] = {0};
 	uint32_t scanout = 0;
@@ -111,25 +120,21 @@ static void serve(struct wire_front *front)
 
 bool wire_poll(struct wire_front *front, int fd, int other, int ms)
 {
-	struct pollfd fds[3] = {
-		{.fd = fd, .events = POLLIN},
-		{.fd = other, .events = POLLIN},
-		{.fd = front->display, .events = POLLIN},
-	};
 	for (;;) {
+		struct pollfd fds[3] = {
+			{.fd = fd, .events = POLLIN},
+			{.fd = other, .events = POLLIN},
+			{.fd = front->display, .events = POLLIN},
+		};
 		int ready = poll(fds, 3, ms);
 		if (ready == 0) {
 			return false;
 		}
-		if (ready > 0 && (fds[2].revents & POLLIN) != 0) {
+		if (ready > 0 && fds[2].revents != 0) {
 			serve(front);
 		}
 		if (ready > 0 && (fds[0].revents != 0 || fds[1].revents != 0)) {
 			return true;
-		}
-		if (ready > 0 && (fds[2].revents & POLLIN) == 0) {
-			/* It hung up; who waits will see why. */
-			fds[2].fd = -1;
 		}
 	}
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/fd.h"
@@ -154,7 +155,10 @@ void scenario_memory_changes(struct wire_front *front, uint64_t features,
 	echo->command(echo->data, 1);
 }
 
-/* As if a machine had made so many chains before: on another host, say. */
+/*
+ * As if a machine had made so many chains before: on another host, say. Its device would have left in
+ * the ring at which index it wants the next kick.
+ */
 static void begin_at(struct wire_front *front, uint16_t index)
 {
 	for (unsigned i = 0; i < front->queue_count; i++) {
@@ -165,6 +169,8 @@ static void begin_at(struct wire_front *front, uint16_t index)
 		ring->base = index;
 		((uint16_t *)wire_at(front, ring->avail_gpa))[1] = index;
 		((uint16_t *)wire_at(front, ring->used_gpa))[1] = index;
+		((uint16_t *)wire_at(front, ring->used_gpa))[2 + 4 * (size_t)front->ring_size] =
+			index;
 	}
 }
 
@@ -181,7 +187,7 @@ void scenario_ring_sizes(struct wire_front *front, uint64_t features,
 	}
 }
 
-void scenario_byte_by_byte(struct wire_front *front)
+bool scenario_in_pieces(struct wire_front *front, size_t piece)
 {
 	const bool ack = (front->protocol_features & VHOST_USER_PROTOCOL_REPLY_ACK) != 0;
 	const struct {
@@ -189,16 +195,22 @@ void scenario_byte_by_byte(struct wire_front *front)
 		struct vhost_user_vring_state ring;
 	} message = {{VHOST_USER_SET_VRING_NUM, 1 | (ack ? VHOST_USER_NEED_REPLY : 0), 8},
 		     {0, 256}};
-	for (size_t i = 0; i < sizeof(message); i++) {
-		wire_check_equal(write(front->socket, (const uint8_t *)&message + i, 1), 1);
+	for (size_t at = 0; at < sizeof(message); at += piece) {
+		size_t left = sizeof(message) - at;
+		size_t len = piece < left ? piece : left;
+		if (send(front->socket, (const uint8_t *)&message + at, len, MSG_NOSIGNAL) !=
+		    (ssize_t)len) {
+			return false;
+		}
 		usleep(100);
 	}
 	uint64_t answer = 0;
-	if (ack) {
-		wire_receive(front, VHOST_USER_SET_VRING_NUM, &answer, sizeof(answer));
+	if (ack && wire_answer(front, VHOST_USER_SET_VRING_NUM, &answer, sizeof(answer)) < 0) {
+		return false;
 	}
 	wire_check_equal(answer, 0);
 	wire_check_equal(wire_get_u64(front, VHOST_USER_GET_FEATURES), front->offered);
+	return true;
 }
 
 void scenario_late_reader(struct wire_front *front, uint32_t request, unsigned count)

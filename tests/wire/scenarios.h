@@ -55,8 +55,8 @@ void scenario_memory_changes(struct wire_front *front, uint64_t features,
 void scenario_ring_sizes(struct wire_front *front, uint64_t features,
 			 const struct scenario_echo *echo);
 
-/* SET_VRING_NUM arrives byte by byte. */
-void scenario_byte_by_byte(struct wire_front *front);
+/* SET_VRING_NUM arrives in pieces of so many bytes. False when the back end closes the connection. */
+bool scenario_in_pieces(struct wire_front *front, size_t piece);
 
 /* count requests without a payload before the first reply is read: more than a socket holds. */
 void scenario_late_reader(struct wire_front *front, uint32_t request, unsigned count);

@@ -12,6 +12,8 @@
  * the connection's end. What must not be: no answer where one is due, an answer that is none, or
  * a process that dies of it.
  */
+#define LAST_REQUEST 45 /* of the specification's, as of QEMU 11.1 */
+
 struct outcome {
 	struct subject *subject;
 	unsigned refused;
@@ -48,7 +50,10 @@ static void count(struct outcome *outcome, const struct malformed *message, int6
 		outcome->refused++;
 		return;
 	}
-	if (!message->replies && size != 8) {
+	/* One that this suite does not know may well be known to the back end, with a reply of its own. */
+	bool foreign = strcmp(malformed_request_name(message->request), "request") == 0 &&
+		       message->request > 0 && message->request <= LAST_REQUEST;
+	if (!message->replies && size != 8 && !foreign) {
 		conformance_fail("%s (%u), %s: the answer has %lld bytes, not 8",
 				 malformed_request_name(message->request), message->request,
 				 message->what, (long long)size);
@@ -68,8 +73,10 @@ static void try(void *data, const struct malformed *message)
 	if ((feature_of(message->request) & ~front->protocol_features) != 0) {
 		return;
 	}
+	front->tolerant = true;
 	bool ack = (front->protocol_features & VHOST_USER_PROTOCOL_REPLY_ACK) != 0;
-	bool there = wire_try(front, message->request, ack ? VHOST_USER_NEED_REPLY : 0,
+	bool there = wire_try(front, message->request,
+			      ack && !message->replies ? VHOST_USER_NEED_REPLY : 0,
 			      message->payload, message->size, message->fds, message->fd_count);
 	if (there && (ack || message->replies)) {
 		int64_t size = wire_answer(front, message->request, reply, sizeof(reply));

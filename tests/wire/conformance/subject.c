@@ -74,8 +74,12 @@ static void greet(struct subject *subject)
 		subject->scanouts = config.num_scanouts;
 		subject->capsets = config.num_capsets;
 	}
-	if (subject->give_display && wire_give_display(front) != 0) {
-		conformance_fail("VHOST_USER_GPU_SET_SOCKET is refused");
+	if (subject->give_display) {
+		if (wire_give_display(front) != 0) {
+			conformance_fail("VHOST_USER_GPU_SET_SOCKET is refused");
+		}
+		/* Whose monitors they are. */
+		subject->scanouts = 1;
 	}
 }
 
