@@ -314,8 +314,11 @@ static void set_wants_write(struct render_process *process, bool wants)
 {
 	if (process->wants_write != wants && !process->broken) {
 		process->wants_write = wants;
-		uv_poll_start(&process->poll, UV_READABLE | (wants ? UV_WRITABLE : 0),
-			      handle_events);
+		int error = uv_poll_start(&process->poll, UV_READABLE | (wants ? UV_WRITABLE : 0),
+					  handle_events);
+		if (error < 0) {
+			lose(process, "its socket cannot be waited for: %s", strerror(-error));
+		}
 	}
 }
 
@@ -514,8 +517,10 @@ int process_create(const struct process_options *options,
 		return error;
 	}
 	process->fd = pair[0];
-	fd_set_nonblock(process->fd, true);
-	int error = uv_poll_init(options->loop, &process->poll, process->fd);
+	int error = fd_set_nonblock(process->fd, true);
+	if (error == 0) {
+		error = uv_poll_init(options->loop, &process->poll, process->fd);
+	}
 	if (error < 0) {
 		fd_close_all(pair, 2);
 		free(process);
@@ -528,9 +533,13 @@ int process_create(const struct process_options *options,
 	process->poll.data = process;
 	process->watchdog.data = process;
 	process->loss.data = process;
-	uv_poll_start(&process->poll, UV_READABLE, handle_events);
 	wind_up(process);
-	error = spawner_start(options->spawner, process->id, pair[1]);
+	error = uv_poll_start(&process->poll, UV_READABLE, handle_events);
+	if (error < 0) {
+		close(pair[1]);
+	} else {
+		error = spawner_start(options->spawner, process->id, pair[1]);
+	}
 	if (error < 0) {
 		lose(process, "no process could be started for it: %s", strerror(-error));
 	}

@@ -2,7 +2,10 @@
 /*
  * hesperd's side. Two sockets: to the spawner that works, and to the one that stands by. When the
  * first closes while we live, its processes end with it (the kernel sees to that), the second takes
- * its place and is asked for a new one to stand by.
+ * its place and is asked for a new one to stand by. What such a one leaves becomes ours, as the first process
+ * of the pid namespace, and is reaped here.
+ *
+ * Nothing here waits for a spawner: what its socket does not take yet is kept in order.
  */
 #include "render/spawner.h"
 
@@ -19,9 +22,17 @@
 
 #include "render/spawner_impl.h"
 #include "util/fd.h"
+#include "util/list.h"
 #include "util/log.h"
 
 extern char **environ;
+
+/* A START or KILL that waits. */
+struct order {
+	struct list link;
+	struct spawner_message message;
+	int fd; /* START: the process's socket; or -1 */
+};
 
 struct line {
 	struct spawner *spawner;
@@ -36,6 +47,8 @@ struct spawner {
 	struct line *works; /* one of lines */
 	struct line *stands_by;
 	struct line lines[2];
+	struct list orders; /* struct order, for the one that works */
+	uv_signal_t orphans;
 	bool destroyed;
 	unsigned closing; /* handles */
 	void (*destroy_done)(void *data);
@@ -129,6 +142,7 @@ int spawner_create(char *const *argv, char *const *extra_environment,
 	for (int i = 0; i < 2; i++) {
 		spawner->lines[i] = (struct line){.spawner = spawner, .fd = -1};
 	}
+	list_init(&spawner->orders);
 	spawner->works = &spawner->lines[0];
 	spawner->stands_by = &spawner->lines[1];
 	spawner->works->fd = pair[0];
@@ -143,6 +157,13 @@ static void ask_for_stand_by(struct spawner *spawner)
 		     MSG_DONTWAIT);
 }
 
+static void free_order(struct order *order)
+{
+	list_remove(&order->link);
+	fd_close(&order->fd);
+	free(order);
+}
+
 static void finish(struct spawner *spawner)
 {
 	if (spawner->destroy_done != NULL) {
@@ -151,15 +172,38 @@ static void finish(struct spawner *spawner)
 	free(spawner);
 }
 
-static void handle_closed(uv_handle_t *handle)
+static void finish_if_closed(struct spawner *spawner)
 {
-	struct line *line = handle->data;
-	struct spawner *spawner = line->spawner;
-	line->open = false;
-	spawner->closing--;
 	if (spawner->destroyed && spawner->closing == 0 && !spawner->lines[0].open &&
 	    !spawner->lines[1].open) {
 		finish(spawner);
+	}
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+	struct line *line = handle->data;
+	line->open = false;
+	line->spawner->closing--;
+	finish_if_closed(line->spawner);
+}
+
+static void handle_orphans_closed(uv_handle_t *handle)
+{
+	struct spawner *spawner = handle->data;
+	spawner->closing--;
+	finish_if_closed(spawner);
+}
+
+static void handle_child(uv_signal_t *handle, int number)
+{
+	struct spawner *spawner = handle->data;
+	pid_t pid;
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		for (int i = 0; i < 2; i++) {
+			spawner->lines[i].pid =
+				spawner->lines[i].pid == pid ? 0 : spawner->lines[i].pid;
+		}
 	}
 }
 
@@ -177,7 +221,65 @@ static void close_line(struct line *line)
 	}
 }
 
-static int open_line(struct line *line, int fd);
+static void handle_line(uv_poll_t *poll, int status, int events);
+
+static int open_line(struct line *line, int fd)
+{
+	int error = uv_poll_init(line->spawner->loop, &line->poll, fd);
+	if (error < 0) {
+		return error;
+	}
+	line->open = true;
+	line->poll.data = line;
+	error = uv_poll_start(&line->poll, UV_READABLE, handle_line);
+	if (error < 0) {
+		line->spawner->closing++;
+		uv_close((uv_handle_t *)&line->poll, handle_closed);
+		return error;
+	}
+	line->fd = fd;
+	return 0;
+}
+
+static int send_order(struct spawner *spawner, const struct spawner_message *message, int fd)
+{
+	return spawner_send(spawner->works->fd, message, fd, MSG_DONTWAIT);
+}
+
+static void send_orders(struct spawner *spawner)
+{
+	while (!list_empty(&spawner->orders) && spawner->works->fd >= 0) {
+		struct order *order = container_of(spawner->orders.next, struct order, link);
+		/* One that cannot be sent at all is seen by the end of its socket. */
+		if (send_order(spawner, &order->message, order->fd) == -EAGAIN) {
+			break;
+		}
+		free_order(order);
+	}
+	struct line *line = spawner->works;
+	if (line->open && line->fd >= 0) {
+		int writable = list_empty(&spawner->orders) ? 0 : UV_WRITABLE;
+		int error = uv_poll_start(&line->poll, UV_READABLE | writable, handle_line);
+		if (error < 0) {
+			log_error("the process that starts renderers cannot be waited for: %s",
+				  strerror(-error));
+		}
+	}
+}
+
+static int keep_order(struct spawner *spawner, const struct spawner_message *message, int fd)
+{
+	struct order *order = malloc(sizeof(*order));
+	int copy = fd < 0 || order == NULL ? -1 : fd_dup(fd);
+	if (order == NULL || (fd >= 0 && copy < 0)) {
+		free(order);
+		return -ENOMEM;
+	}
+	*order = (struct order){.message = *message, .fd = copy};
+	list_append(&spawner->orders, &order->link);
+	send_orders(spawner);
+	return 0;
+}
 
 static void handle_end(struct line *line)
 {
@@ -218,6 +320,9 @@ static void handle_line(uv_poll_t *poll, int status, int events)
 	struct spawner *spawner = line->spawner;
 	struct spawner_message message;
 	int fd;
+	if (line == spawner->works && (events & UV_WRITABLE) != 0) {
+		send_orders(spawner);
+	}
 	int got = spawner_receive(line->fd, &message, &fd, MSG_DONTWAIT);
 	if (got == -EAGAIN) {
 		return;
@@ -239,22 +344,18 @@ static void handle_line(uv_poll_t *poll, int status, int events)
 	fd_close(&fd);
 }
 
-static int open_line(struct line *line, int fd)
+int spawner_attach(struct spawner *spawner, uv_loop_t *loop)
 {
-	int error = uv_poll_init(line->spawner->loop, &line->poll, fd);
+	int error = uv_signal_init(loop, &spawner->orphans);
 	if (error < 0) {
 		return error;
 	}
-	line->fd = fd;
-	line->open = true;
-	line->poll.data = line;
-	return uv_poll_start(&line->poll, UV_READABLE, handle_line);
-}
-
-int spawner_attach(struct spawner *spawner, uv_loop_t *loop)
-{
 	spawner->loop = loop;
-	int error = open_line(spawner->works, spawner->works->fd);
+	spawner->orphans.data = spawner;
+	error = uv_signal_start(&spawner->orphans, handle_child, SIGCHLD);
+	if (error == 0) {
+		error = open_line(spawner->works, spawner->works->fd);
+	}
 	if (error == 0) {
 		ask_for_stand_by(spawner);
 	}
@@ -263,11 +364,14 @@ int spawner_attach(struct spawner *spawner, uv_loop_t *loop)
 
 int spawner_start(struct spawner *spawner, uint32_t id, int socket)
 {
+	const struct spawner_message message = {.op = SPAWNER_START, .id = id};
 	int error = -ESRCH;
 	while (spawner->works->fd >= 0) {
-		error = spawner_send(spawner->works->fd,
-				     &(struct spawner_message){.op = SPAWNER_START, .id = id},
-				     socket, MSG_DONTWAIT);
+		error = list_empty(&spawner->orders) ? send_order(spawner, &message, socket)
+						     : -EAGAIN;
+		if (error == -EAGAIN) {
+			error = keep_order(spawner, &message, socket);
+		}
 		if (error != -EPIPE && error != -ECONNRESET) {
 			break;
 		}
@@ -279,10 +383,14 @@ int spawner_start(struct spawner *spawner, uint32_t id, int socket)
 
 void spawner_kill(struct spawner *spawner, uint32_t id)
 {
-	if (spawner->works->fd >= 0) {
-		spawner_send(spawner->works->fd,
-			     &(struct spawner_message){.op = SPAWNER_KILL, .id = id}, -1,
-			     MSG_DONTWAIT);
+	const struct spawner_message message = {.op = SPAWNER_KILL, .id = id};
+	if (spawner->works->fd < 0) {
+		return;
+	}
+	int error = list_empty(&spawner->orders) ? send_order(spawner, &message, -1) : -EAGAIN;
+	if (error == -EAGAIN) {
+		/* Without memory for it: the process loses its socket, and sees that. */
+		keep_order(spawner, &message, -1);
 	}
 }
 
@@ -291,10 +399,18 @@ void spawner_destroy(struct spawner *spawner, void (*done)(void *data), void *da
 	spawner->destroyed = true;
 	spawner->destroy_done = done;
 	spawner->destroy_data = data;
+	while (!list_empty(&spawner->orders)) {
+		free_order(container_of(spawner->orders.next, struct order, link));
+	}
 	bool waits = spawner->closing > 0;
+	if (spawner->loop != NULL) {
+		uv_close((uv_handle_t *)&spawner->orphans, handle_orphans_closed);
+		spawner->closing++;
+		waits = true;
+	}
 	for (int i = 0; i < 2; i++) {
 		struct line *line = &spawner->lines[i];
-		if (line->fd >= 0 && line->open) {
+		if (line->fd >= 0 && line->open && !uv_is_closing((uv_handle_t *)&line->poll)) {
 			/* It sees our end, ends, and we see its. */
 			shutdown(line->fd, SHUT_WR);
 			waits = true;

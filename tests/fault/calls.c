@@ -531,6 +531,7 @@ WRAP_CALL(bind, (int fd, const struct sockaddr *address, socklen_t size), (fd, a
 WRAP_CALL(connect, (int fd, const struct sockaddr *address, socklen_t size), (fd, address, size))
 WRAP_CALL(listen, (int fd, int backlog), (fd, backlog))
 WRAP_CALL(fork, (void), ())
+WRAP_CALL(_Fork, (void), ())
 WRAP_CALL(mkdir, (const char *path, mode_t mode), (path, mode))
 WRAP_CALL(getrlimit, (int resource, struct rlimit *limit), (resource, limit))
 WRAP_CALL(getrlimit64, (int resource, struct rlimit *limit), (resource, limit))

@@ -82,6 +82,7 @@ static const struct way {
 static struct {
 	const char *path;
 	bool active;
+	pid_t process; /* the others of a test are not to fail */
 	enum fault_kind kind;
 	unsigned way;
 	unsigned at; /* 0: count only */
@@ -358,7 +359,7 @@ static void set_up_signals(void)
 bool fault_wanted(enum fault_kind kind)
 {
 	return state.active && kind == state.kind && spared == 0 && !state.stopped &&
-	       !state.relented;
+	       !state.relented && state.process == getpid();
 }
 
 int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool may_wait,
@@ -512,6 +513,7 @@ void fault_init(const char *path)
 	void *warm[2];
 	backtrace(warm, 2);
 	state.path = path;
+	state.process = getpid();
 	clock_gettime(CLOCK_MONOTONIC, &state.start);
 	const char *kind = getenv("FAULT_KIND");
 	for (int i = 0; kind != NULL && i < FAULT_KINDS; i++) {

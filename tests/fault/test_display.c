@@ -222,18 +222,26 @@ static void scenario_socket(void *data)
 	show_finish(&show);
 }
 
+/* What differs is how things are made, not how they are sent. */
+static void try_making(fault_scenario scenario, void *data)
+{
+	static const enum fault_kind kinds[] = {FAULT_MEMORY, FAULT_MMAP, FAULT_MEMFD, FAULT_SOCKET,
+						FAULT_UV,     FAULT_CALL, FAULT_BUS};
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		fault_try(kinds[i], scenario, data);
+	}
+}
+
 int main(void)
 {
-	static struct pictures pictures[] = {
-		{MEMORY_SHM, 4096, true},
-		{MEMORY_DMA_BUF, 0, false},
-		{MEMORY_DMA_BUF, 64, false},
-	};
+	static struct pictures shared = {MEMORY_SHM, 4096, true};
+	static struct pictures buffer = {MEMORY_DMA_BUF, 0, false};
+	static struct pictures buffer_with_offset = {MEMORY_DMA_BUF, 64, false};
 	fault_init("fault_display");
-	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
-		fault_try_all(scenario_one_viewer, &pictures[i]);
-	}
+	fault_try_all(scenario_one_viewer, &shared);
+	try_making(scenario_one_viewer, &buffer);
+	try_making(scenario_one_viewer, &buffer_with_offset);
 	fault_try_all(scenario_two_viewers, NULL);
-	fault_try_all(scenario_socket, NULL);
+	try_making(scenario_socket, NULL);
 	return fault_report();
 }
