@@ -4,21 +4,27 @@
 #include <string.h>
 
 #include "launcher/supervise.h"
+#include "util/log.h"
 
 struct run {
 	struct child child;
 	uv_timer_t limit;
 	struct capture *capture;
 	bool timed_out;
+	bool lost; /* some of what it said: out of memory */
 };
 
-static void append_line(char **text, const char *line)
+/* Stands for text that nothing was added to; not freed. */
+static char nothing[] = "";
+
+static void append_line(struct run *run, char **text, const char *line)
 {
 	size_t used = strlen(*text);
 	size_t length = strlen(line);
-	char *grown = realloc(*text, used + length + 2);
+	char *grown = realloc(*text == nothing ? NULL : *text, used + length + 2);
 	if (grown == NULL) {
-		abort();
+		run->lost = true;
+		return;
 	}
 	memcpy(grown + used, line, length);
 	memcpy(grown + used + length, "\n", 2);
@@ -27,18 +33,20 @@ static void append_line(char **text, const char *line)
 
 static void on_out(void *data, const char *line)
 {
-	append_line(&((struct run *)data)->capture->out, line);
+	struct run *run = data;
+	append_line(run, &run->capture->out, line);
 }
 
 static void on_err(void *data, const char *line)
 {
-	append_line(&((struct run *)data)->capture->err, line);
+	struct run *run = data;
+	append_line(run, &run->capture->err, line);
 }
 
 static void on_ended(void *data, int status)
 {
 	struct run *run = data;
-	run->capture->status = run->timed_out ? -ETIMEDOUT : status;
+	run->capture->status = run->timed_out ? -ETIMEDOUT : run->lost ? -ENOMEM : status;
 	uv_close((uv_handle_t *)&run->limit, NULL);
 }
 
@@ -51,12 +59,14 @@ static void on_limit(uv_timer_t *timer)
 
 void capture_run(struct capture *capture, const char *const *argv, uint64_t timeout_ms)
 {
-	*capture = (struct capture){.out = strdup(""), .err = strdup("")};
+	*capture = (struct capture){.status = -ENOMEM, .out = nothing, .err = nothing};
 	struct run *run = calloc(1, sizeof(*run));
 	uv_loop_t loop;
-	if (capture->out == NULL || capture->err == NULL || run == NULL ||
-	    uv_loop_init(&loop) < 0) {
-		abort();
+	int error = run == NULL ? -ENOMEM : uv_loop_init(&loop);
+	if (error < 0) {
+		log_error("cannot start %s: %s", argv[0], strerror(-error));
+		free(run);
+		return;
 	}
 	run->capture = capture;
 	run->limit.data = run;
@@ -77,8 +87,12 @@ void capture_run(struct capture *capture, const char *const *argv, uint64_t time
 
 void capture_finish(struct capture *capture)
 {
-	free(capture->out);
-	free(capture->err);
+	if (capture->out != nothing) {
+		free(capture->out);
+	}
+	if (capture->err != nothing) {
+		free(capture->err);
+	}
 	*capture = (struct capture){0};
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/list.h"
+#include "util/log.h"
 
 struct sending {
 	uv_write_t request;
@@ -56,11 +57,18 @@ int channel_open(struct channel *channel, uv_loop_t *loop, int fd, lines_callbac
 		 void (*closed)(void *data), void *data)
 {
 	*channel = (struct channel){.closed = closed, .data = data};
-	lines_init(&channel->lines, line, data);
-	uv_pipe_init(loop, &channel->pipe, 0);
+	int error = lines_init(&channel->lines, line, data);
+	if (error == 0) {
+		error = uv_pipe_init(loop, &channel->pipe, 0);
+	}
+	if (error < 0) {
+		lines_finish(&channel->lines);
+		close(fd);
+		return error;
+	}
 	channel->pipe.data = channel;
 	channel->open = true;
-	int error = uv_pipe_open(&channel->pipe, fd);
+	error = uv_pipe_open(&channel->pipe, fd);
 	if (error < 0) {
 		close(fd);
 	} else {
@@ -80,14 +88,21 @@ static void on_sent(uv_write_t *request, int status)
 void channel_send(struct channel *channel, const char *text)
 {
 	size_t length = strlen(text);
-	struct sending *sending = channel->open ? malloc(sizeof(*sending) + length + 1) : NULL;
+	if (!channel->open) {
+		return;
+	}
+	struct sending *sending = malloc(sizeof(*sending) + length + 1);
 	if (sending == NULL) {
+		log_error("cannot send '%s': out of memory", text);
 		return;
 	}
 	memcpy(sending->text, text, length);
 	sending->text[length] = '\n';
 	uv_buf_t buf = uv_buf_init(sending->text, (unsigned)length + 1);
-	if (uv_write(&sending->request, (uv_stream_t *)&channel->pipe, &buf, 1, on_sent) < 0) {
+	int error =
+		uv_write(&sending->request, (uv_stream_t *)&channel->pipe, &buf, 1, on_sent);
+	if (error < 0) {
+		log_error("cannot send '%s': %s", text, uv_strerror(error));
 		free(sending);
 	}
 }

@@ -24,12 +24,14 @@ int channel_pair(int fds[2]);
 
 /*
  * Owns fd, also on failure (negative errno). closed(data) is called once after channel_close, or
- * after the other end closed; the storage must live until then. May be NULL.
+ * after the other end closed; the storage must live until then. May be NULL. It is called after a
+ * failure, too, when there was something to close.
  */
 int channel_open(struct channel *channel, uv_loop_t *loop, int fd, lines_callback line,
 		 void (*closed)(void *data), void *data);
 
-/* Sends text and a newline. Never blocks; without effect when the channel is closed. */
+/* Sends text and a newline. Never blocks; without effect when the channel is closed. What cannot be
+ * sent for want of memory is lost, with a line in the log. */
 void channel_send(struct channel *channel, const char *text);
 
 /* Accepts one that is closed already. */

@@ -388,10 +388,14 @@ static bool prepare(struct demo *demo)
 	return true;
 }
 
-static void run(struct demo *demo)
+static bool run(struct demo *demo)
 {
 	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-	uv_loop_init(&demo->loop);
+	int error = uv_loop_init(&demo->loop);
+	if (error < 0) {
+		failure_set(&demo->failure, "cannot begin: %s", strerror(-error));
+		return false;
+	}
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		uv_signal_init(&demo->loop, &demo->signals[i]);
 		demo->signals[i].data = demo;
@@ -406,6 +410,7 @@ static void run(struct demo *demo)
 	if (demo->app_log != NULL) {
 		fclose(demo->app_log);
 	}
+	return true;
 }
 
 static int conclude(struct demo *demo)
@@ -439,8 +444,7 @@ int demo_main(int argc, char **argv)
 	log_init("hesper", (enum log_level)demo.options.log);
 	progress_init(&demo.progress, stderr);
 	int status;
-	if (prepare(&demo)) {
-		run(&demo);
+	if (prepare(&demo) && run(&demo)) {
 		supervise_sweep();
 		status = conclude(&demo);
 	} else {

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "launcher/lines.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
-void lines_init(struct lines *lines, lines_callback callback, void *data)
+int lines_init(struct lines *lines, lines_callback callback, void *data)
 {
-	*lines = (struct lines){.callback = callback, .data = data};
+	*lines = (struct lines){
+		.callback = callback, .data = data, .text = malloc(LINES_MAX + 1)};
+	return lines->text == NULL ? -ENOMEM : 0;
 }
 
 void lines_finish(struct lines *lines)
@@ -26,12 +29,6 @@ void lines_end(struct lines *lines)
 
 void lines_feed(struct lines *lines, const char *bytes, size_t count)
 {
-	if (lines->text == NULL) {
-		lines->text = malloc(LINES_MAX + 1);
-		if (lines->text == NULL) {
-			return;
-		}
-	}
 	for (size_t i = 0; i < count; i++) {
 		if (bytes[i] == '\n' || bytes[i] == '\r') {
 			lines_end(lines);

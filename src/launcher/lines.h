@@ -16,7 +16,8 @@ struct lines {
 	size_t used;
 };
 
-void lines_init(struct lines *lines, lines_callback callback, void *data);
+/* 0 or -ENOMEM, and then nothing is there to finish. */
+int lines_init(struct lines *lines, lines_callback callback, void *data);
 void lines_finish(struct lines *lines);
 
 /*

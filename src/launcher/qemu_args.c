@@ -33,6 +33,7 @@ static const struct {
 struct builder {
 	char **argv;
 	size_t count;
+	bool failed; /* out of memory: nothing is added any more */
 };
 
 static void add(struct builder *builder, const char *format, ...)
@@ -40,26 +41,35 @@ static void add(struct builder *builder, const char *format, ...)
 
 static void add(struct builder *builder, const char *format, ...)
 {
-	char *text;
+	char *text = NULL;
 	va_list args;
+	if (builder->failed) {
+		return;
+	}
 	va_start(args, format);
 	int length = vasprintf(&text, format, args);
 	va_end(args);
 	char **grown = realloc(builder->argv, (builder->count + 2) * sizeof(*grown));
+	if (grown != NULL) {
+		builder->argv = grown;
+		grown[builder->count] = NULL;
+	}
 	if (length < 0 || grown == NULL) {
-		abort();
+		free(length < 0 ? NULL : text);
+		builder->failed = true;
+		return;
 	}
 	grown[builder->count++] = text;
 	grown[builder->count] = NULL;
-	builder->argv = grown;
 }
 
-/* A path as the value of a key: with its commas doubled. The caller frees it. */
-static char *as_value(const char *path)
+/* A path as the value of a key: with its commas doubled. The caller frees it. NULL: out of memory. */
+static char *as_value(struct builder *builder, const char *path)
 {
 	char *text = malloc(2 * strlen(path) + 1);
 	if (text == NULL) {
-		abort();
+		builder->failed = true;
+		return NULL;
 	}
 	char *to = text;
 	for (; *path != '\0'; path++) {
@@ -75,7 +85,7 @@ static char *as_value(const char *path)
 static void add_with_path(struct builder *builder, const char *before, const char *path,
 			  const char *after)
 {
-	char *value = as_value(path);
+	char *value = as_value(builder, path);
 	add(builder, "%s%s%s", before, value, after);
 	free(value);
 }
@@ -123,7 +133,7 @@ static void add_gpu(struct builder *builder, const struct qemu_plan *plan)
 static void add_input(struct builder *builder, const struct qemu_plan *plan)
 {
 	for (size_t i = 0; i < sizeof(inputs) / sizeof(inputs[0]); i++) {
-		char *directory = as_value(plan->input_dir);
+		char *directory = as_value(builder, plan->input_dir);
 		add(builder, "-chardev");
 		add(builder, "socket,id=%s,path=%s/%s.sock", inputs[i].name, directory,
 		    inputs[i].name);
@@ -191,6 +201,10 @@ char **qemu_args_build(const struct qemu_plan *plan)
 	}
 	add_system(&builder, plan);
 	add_control(&builder, plan);
+	if (builder.failed) {
+		qemu_args_free(builder.argv);
+		return NULL;
+	}
 	return builder.argv;
 }
 

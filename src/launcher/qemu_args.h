@@ -28,7 +28,7 @@ struct qemu_plan {
 	int control_fd; /* the guest's port org.hesper.control */
 };
 
-/* A NULL-terminated argv for that plan; qemu_args_free takes it back. Never NULL. */
+/* A NULL-terminated argv for that plan; qemu_args_free takes it back. NULL when out of memory. */
 char **qemu_args_build(const struct qemu_plan *plan);
 void qemu_args_free(char **argv);
 

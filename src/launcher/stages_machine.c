@@ -120,7 +120,11 @@ static int open_channels(struct stages *stages, int fds[2])
 	error = qmp_open(&stages->qmp, stages->loop, qmp[0]);
 	int other = channel_open(&stages->control, stages->loop, control[0], on_control_line, NULL,
 				 stages);
-	return error < 0 ? error : other;
+	error = error < 0 ? error : other;
+	if (error < 0) {
+		fd_close_all(fds, 2);
+	}
+	return error;
 }
 
 static void on_boot_timeout(uv_timer_t *timer)
@@ -193,6 +197,12 @@ void stages_start_machine(struct stages *stages)
 		return;
 	}
 	char **argv = qemu_args_build(&plan);
+	if (argv == NULL) {
+		fd_close_all(spec.fds, 2);
+		failure_set(&stages->failure, "cannot start QEMU: out of memory");
+		stages_fail(stages, NULL);
+		return;
+	}
 	spec.argv = (const char *const *)argv;
 	child_start(&stages->qemu_child, stages->loop, &spec);
 	qemu_args_free(argv);

@@ -111,17 +111,23 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buf)
 	}
 }
 
-static void open_stream(struct child *child, int index, lines_callback callback,
-			uv_stdio_container_t *stdio)
+static int open_stream(struct child *child, int index, lines_callback callback,
+		       uv_stdio_container_t *stdio)
 {
 	uv_pipe_t *pipe = &child->streams[index].pipe;
-	uv_pipe_init(child->loop, pipe, 0);
+	int error = lines_init(&child->streams[index].lines, callback, child->spec.data);
+	if (error == 0) {
+		error = uv_pipe_init(child->loop, pipe, 0);
+	}
+	if (error < 0) {
+		return error;
+	}
 	pipe->data = child;
-	lines_init(&child->streams[index].lines, callback, child->spec.data);
 	child->streams[index].open = true;
 	child->handles++;
 	stdio->flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE;
 	stdio->data.stream = (uv_stream_t *)pipe;
+	return 0;
 }
 
 static char **wrap_argv(const struct child_spec *spec, char *parent, char *number)
@@ -148,7 +154,10 @@ static int spawn(struct child *child, int log)
 	const lines_callback callbacks[STREAMS] = {NULL, spec->out, spec->err, spec->report};
 	for (int i = STDOUT_FILENO; i < STREAMS; i++) {
 		if (callbacks[i] != NULL) {
-			open_stream(child, i, callbacks[i], &stdio[i]);
+			int error = open_stream(child, i, callbacks[i], &stdio[i]);
+			if (error < 0) {
+				return error;
+			}
 		} else if (i <= STDERR_FILENO && log >= 0) {
 			stdio[i].flags = UV_INHERIT_FD;
 			stdio[i].data.fd = log;
@@ -171,7 +180,7 @@ static int spawn(struct child *child, int log)
 		.stdio = stdio,
 	};
 	if (options.args == NULL) {
-		abort();
+		return -ENOMEM;
 	}
 	int error = uv_spawn(child->loop, &child->process, &options);
 	free(options.args);
@@ -184,7 +193,11 @@ static void end_unstarted(struct child *child, int error)
 	log_error("cannot start %s: %s", child->spec.argv[0], strerror(-error));
 	child->running = false;
 	child->status = 126;
-	uv_close((uv_handle_t *)&child->process, on_handle_closed);
+	if (uv_handle_get_type((uv_handle_t *)&child->process) == UV_PROCESS) {
+		uv_close((uv_handle_t *)&child->process, on_handle_closed);
+	} else {
+		child->handles--; /* it did not come to uv_spawn */
+	}
 	on_drain_timeout(&child->timer);
 }
 
@@ -210,8 +223,14 @@ void child_start(struct child *child, uv_loop_t *loop, const struct child_spec *
 		return;
 	}
 	for (int i = 0; i < STREAMS; i++) {
-		if (child->streams[i].open) {
-			uv_read_start((uv_stream_t *)&child->streams[i].pipe, on_alloc, on_read);
+		if (!child->streams[i].open) {
+			continue;
+		}
+		error = uv_read_start((uv_stream_t *)&child->streams[i].pipe, on_alloc, on_read);
+		if (error < 0) {
+			log_error("cannot hear %s: %s", spec->argv[0], strerror(-error));
+			close_stream(child, i);
+			child_kill(child);
 		}
 	}
 }

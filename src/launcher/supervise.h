@@ -94,7 +94,8 @@ int supervise_exec(int argc, char **argv);
 
 /* What a program that ran to its end said. */
 struct capture {
-	int status; /* exit status, 128 + signal, or -ETIMEDOUT when it was killed for that */
+	/* Exit status, 128 + signal, -ETIMEDOUT when it was killed for that, or -ENOMEM. */
+	int status;
 	char *out; /* never NULL */
 	char *err;
 };
