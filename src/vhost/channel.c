@@ -13,7 +13,9 @@
  * A window request takes two round trips. The front end replies to SHMEM_MAP before the mapping
  * is in the guest's address space, but it works on our messages strictly one after the other: the
  * reply to any later message proves that the mapping is there. That later message is the barrier
- * (SHARED_OBJECT_REMOVE of an object nobody has; its reply's value means nothing).
+ * (SHARED_OBJECT_REMOVE of an object nobody has; its reply's value means nothing). It is QEMU's to
+ * need that: a front end that does not acknowledge VHOST_USER_PROTOCOL_F_SHARED_OBJECT is taken at its
+ * word, which by the specification is given when the mapping is there.
  *
  * A stop can come at any moment of this. What is not sent yet waits for the next start, and so does
  * what the front end has not begun to read (revocable.c). What it has read it acts on before it
@@ -254,6 +256,15 @@ static void channel_pump(struct channel *channel)
 	}
 }
 
+/* What the front end was asked for is so. */
+static void finish_request(struct channel *channel)
+{
+	if (!channel->request->map) {
+		forget_mapping(channel, channel->mapping);
+	}
+	give_back(channel, 0);
+}
+
 static void handle_request_reply(struct channel *channel, uint64_t value)
 {
 	const struct window_request *request = channel->request;
@@ -269,15 +280,11 @@ static void handle_request_reply(struct channel *channel, uint64_t value)
 		return;
 	}
 	channel->mapping->confirmed = true;
-	channel->stage = CHANNEL_BARRIER_DUE;
-}
-
-static void handle_barrier_reply(struct channel *channel)
-{
-	if (!channel->request->map) {
-		forget_mapping(channel, channel->mapping);
+	if (channel->barriers) {
+		channel->stage = CHANNEL_BARRIER_DUE;
+	} else {
+		finish_request(channel);
 	}
-	give_back(channel, 0);
 }
 
 static void handle_reply(struct channel *channel, const struct message *message)
@@ -287,7 +294,7 @@ static void handle_reply(struct channel *channel, const struct message *message)
 	if (channel->stage == CHANNEL_REQUEST_SENT) {
 		handle_request_reply(channel, message->payload.u64);
 	} else if (channel->stage == CHANNEL_BARRIER_SENT) {
-		handle_barrier_reply(channel);
+		finish_request(channel);
 	} else {
 		/* CONFIG_CHANGE, or something that a reset has cancelled. */
 		log_debug("reply to back-end request %u: %llu", id,
@@ -334,6 +341,7 @@ void channel_set_features(struct channel *channel, uint64_t features)
 	const uint64_t config = VHOST_USER_PROTOCOL_BACKEND_REQ | VHOST_USER_PROTOCOL_CONFIG;
 	channel->windows = (features & windows) == windows;
 	channel->acked = (features & config) == config;
+	channel->barriers = (features & VHOST_USER_PROTOCOL_SHARED_OBJECT) != 0;
 	channel->config_replies = (features & VHOST_USER_PROTOCOL_REPLY_ACK) != 0;
 }
 

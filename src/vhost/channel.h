@@ -33,6 +33,7 @@ struct channel {
 	uint8_t window_id;
 	uint32_t outstanding; /* request id that a reply is expected for, or 0 */
 	bool config_due;
+	bool barriers; /* SHARED_OBJECT was negotiated: a mapping is proved by one */
 	bool config_replies; /* REPLY_ACK: CONFIG_CHANGE counts as outstanding */
 	enum channel_stage stage;
 	struct window_request *request; /* of stage */

@@ -137,6 +137,7 @@ void front_ask(struct front *front, enum ask_kind kind)
 	front->ask.kind = kind;
 	front->ask.status = 0;
 	front->ask.reset = false;
+	front->ask.forgotten = 0;
 	front->ask.letter.deliver = vhost_answer_ask;
 	front->ask.letter.discard = discard_nothing;
 	mailbox_post(&front->vhost->inbox, &front->ask.letter);
@@ -204,7 +205,8 @@ static void set_up(struct front *front, struct vhost *vhost)
 				  VHOST_USER_PROTOCOL_BACKEND_REQ | VHOST_USER_PROTOCOL_CONFIG |
 				  VHOST_USER_PROTOCOL_BACKEND_SEND_FD;
 	if (options->window_size > 0) {
-		front->protocol_offered |= VHOST_USER_PROTOCOL_SHMEM;
+		front->protocol_offered |=
+			VHOST_USER_PROTOCOL_SHMEM | VHOST_USER_PROTOCOL_SHARED_OBJECT;
 	}
 	front->queue_count = options->queue_count;
 	front->window_size = options->window_size;

@@ -71,6 +71,8 @@ static int get_protocol_features(struct front *front, struct message *message)
 
 static int set_protocol_features(struct front *front, struct message *message)
 {
+	log_debug("the front end acknowledges protocol features %#llx",
+		  (unsigned long long)message->payload.u64);
 	channel_set_features(&front->channel, message->payload.u64 & front->protocol_offered);
 	return 0;
 }
@@ -99,6 +101,13 @@ static int get_shmem_config(struct front *front, struct message *message)
 		front->reply.payload.shmem.count = 1;
 		front->reply.payload.shmem.sizes[front->window_id] = front->window_size;
 	}
+	return 0;
+}
+
+/* It was negotiated for the barrier (channel.c): the device exports no object, and sends no fd. */
+static int get_shared_object(struct front *front, struct message *message)
+{
+	reply_bytes(front, message->payload.bytes, VHOST_USER_UUID_BYTES);
 	return 0;
 }
 
@@ -393,6 +402,7 @@ static const struct request requests[] = {
 	REQUEST(SET_BACKEND_REQ_FD, set_backend_req_fd, SIZE(0), 1, 1, false),
 	REQUEST(GET_CONFIG, get_config, CONFIG, 0, 0, true),
 	REQUEST(SET_CONFIG, set_config, CONFIG, 0, 0, false),
+	REQUEST(GET_SHARED_OBJECT, get_shared_object, SIZE(VHOST_USER_UUID_BYTES), 0, 0, true),
 	REQUEST(GET_SHMEM_CONFIG, get_shmem_config, SIZE(0), 0, 0, true),
 };
 static_assert(sizeof(requests) / sizeof(requests[0]) == VHOST_USER_REQUEST_END,

@@ -334,6 +334,7 @@ static bool has_reply(uint32_t request)
 	case VHOST_USER_GET_QUEUE_NUM:
 	case VHOST_USER_GET_VRING_BASE:
 	case VHOST_USER_GET_CONFIG:
+	case VHOST_USER_GET_SHARED_OBJECT:
 	case VHOST_USER_GET_SHMEM_CONFIG:
 		return true;
 	default:

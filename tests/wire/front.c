@@ -242,7 +242,7 @@ static void open_channel(struct wire_front *front)
 static void negotiate(struct wire_front *front)
 {
 	front->protocol_offered = wire_get_u64(front, VHOST_USER_GET_PROTOCOL_FEATURES);
-	uint64_t wanted = front->protocol_offered & WIRE_PROTOCOL;
+	uint64_t wanted = front->protocol_offered & WIRE_PROTOCOL & ~front->protocol_unwanted;
 	wire_send(front, VHOST_USER_SET_PROTOCOL_FEATURES, 0, &wanted, sizeof(wanted), NULL, 0);
 	front->protocol_features = wanted;
 	if ((wanted & VHOST_USER_PROTOCOL_MQ) != 0) {

@@ -33,7 +33,8 @@
 #define WIRE_PROTOCOL                                                                              \
 	(VHOST_USER_PROTOCOL_MQ | VHOST_USER_PROTOCOL_REPLY_ACK |                                  \
 	 VHOST_USER_PROTOCOL_BACKEND_REQ | VHOST_USER_PROTOCOL_CONFIG |                            \
-	 VHOST_USER_PROTOCOL_BACKEND_SEND_FD | VHOST_USER_PROTOCOL_SHMEM)
+	 VHOST_USER_PROTOCOL_BACKEND_SEND_FD | VHOST_USER_PROTOCOL_SHARED_OBJECT |                 \
+	 VHOST_USER_PROTOCOL_SHMEM)
 
 /* What the front end does with SHMEM_MAP and SHMEM_UNMAP. */
 enum wire_policy {
@@ -79,6 +80,7 @@ struct wire_front {
 	uint64_t offered; /* by the back end, with bit 30 */
 	uint64_t features; /* acknowledged, without bit 30 */
 	uint64_t protocol_offered;
+	uint64_t protocol_unwanted; /* never acknowledged; set it before wire_hello */
 	uint64_t protocol_features; /* acknowledged */
 	struct vhost_user_shmem_config shmem; /* zeroes without VHOST_USER_PROTOCOL_SHMEM */
 	int ram_fd;

@@ -36,6 +36,7 @@ static const struct {
 	REQUEST(SET_BACKEND_REQ_FD, 0, false),
 	REQUEST(GET_CONFIG, SEVERAL, true),
 	REQUEST(SET_CONFIG, SEVERAL, false),
+	REQUEST(GET_SHARED_OBJECT, 16, true),
 	REQUEST(GET_SHMEM_CONFIG, 0, true),
 };
 
@@ -238,8 +239,8 @@ void malformed_configs(const struct malformed_rig *rig)
 void malformed_requests(const struct malformed_rig *rig)
 {
 	/* Real ones among them, for protocol features that the front end does not know. */
-	const uint32_t ids[] = {0,  6,  7,  19, 20, 22, 23, 26, 31, 32, 34,   36,
-				37, 38, 39, 40, 41, 42, 43, 45, 46, 99, 1000, UINT32_MAX};
+	const uint32_t ids[] = {0,  6,  7,  19, 20, 22, 23, 26, 31, 32,   34,        36,
+				37, 38, 39, 40, 42, 43, 45, 46, 99, 1000, UINT32_MAX};
 	int fd = eventfd(0, EFD_CLOEXEC);
 	for (size_t i = 0; i < COUNT(ids); i++) {
 		try(rig, "unknown", ids[i], zeros, 40, &fd, 1);

@@ -37,7 +37,7 @@ static void test_offers(void **state)
 	struct session *session = *state;
 	struct wire_front *front = &session->front;
 	assert_true(wire_get_u64(front, VHOST_USER_GET_FEATURES) == (DEVICE_FEATURES | 1ull << 30));
-	assert_true(wire_get_u64(front, VHOST_USER_GET_PROTOCOL_FEATURES) == 0x400629);
+	assert_true(wire_get_u64(front, VHOST_USER_GET_PROTOCOL_FEATURES) == 0x440629);
 	assert_int_equal(wire_get_u64(front, VHOST_USER_GET_QUEUE_NUM), SESSION_QUEUES);
 	struct vhost_user_shmem_config config;
 	wire_send(front, VHOST_USER_GET_SHMEM_CONFIG, 0, NULL, 0, NULL, 0);
@@ -371,6 +371,55 @@ static void test_disable_without_stop(void **state)
 	device_wait_order(&session->device, "STR");
 }
 
+/* What QEMU does when the guest has cleared a ring's addresses: it disables all, and asks for one base. */
+static void stop_all_but_one(struct wire_front *front, unsigned kept)
+{
+	for (unsigned i = 0; i < SESSION_QUEUES; i++) {
+		assert_int_equal(wire_enable(front, i, false), 0);
+	}
+	for (unsigned i = 0; i < SESSION_QUEUES; i++) {
+		struct vhost_user_vring_state state = {i, 0};
+		if (i != kept) {
+			wire_send(front, VHOST_USER_GET_VRING_BASE, 0, &state, sizeof(state), NULL,
+				  0);
+			wire_receive(front, VHOST_USER_GET_VRING_BASE, &state, sizeof(state));
+		}
+	}
+}
+
+static void test_ring_never_given_back(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = &session->front;
+	wire_start(front, DEVICE_FEATURES);
+	for (unsigned i = 0; i < 3; i++) {
+		check_command(session, 0);
+		check_command(session, 1);
+	}
+	/* The next driver's ring has its first chain at index 0 again. */
+	stop_all_but_one(front, 0);
+	wire_reset(front);
+	wire_start(front, DEVICE_FEATURES);
+	device_wait_order(&session->device, "STS");
+	check_command(session, 0);
+	check_command(session, 1);
+	/* One that has no such ring: what is in its place is not touched. */
+	stop_all_but_one(front, 1);
+	wire_reset(front);
+	uint64_t request = wire_alloc(front, sizeof(REQUEST));
+	const struct wire_buffer buffer = {request, sizeof(REQUEST), false};
+	start_first_queue(front);
+	assert_int_equal(wire_enable(front, 1, true), 0);
+	wire_submit(front, 1, &buffer, 1, false);
+	uint16_t head = wire_submit(front, 1, &buffer, 1, false);
+	wire_kick(front, 1);
+	check_command(session, 0);
+	device_wait_order(&session->device, "STSTS");
+	check_command(session, 0);
+	assert_false(wire_used(front, 1, head, NULL));
+	assert_int_equal(((uint16_t *)wire_at(front, front->rings[1].used_gpa))[1], 0);
+}
+
 static void test_ring_outside_ram(void **state)
 {
 	struct session *session = *state;
@@ -550,6 +599,7 @@ int main(void)
 		session_test(test_start_elsewhere_is_reset),
 		session_test(test_reset_forgets_unused_queue),
 		session_test(test_disable_without_stop),
+		session_test(test_ring_never_given_back),
 		session_test(test_ring_outside_ram),
 		session_test(test_same_ram_is_not_mapped_again),
 		session_test(test_new_ram_while_running),

@@ -87,6 +87,46 @@ static void test_not_done_before_barrier(void **state)
 	assert_int_equal(session->device.done[0], 0);
 }
 
+/* A front end that knows no shared objects is believed. */
+static void test_done_without_barrier(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = &session->front;
+	front->protocol_unwanted = VHOST_USER_PROTOCOL_SHARED_OBJECT;
+	wire_hello(front);
+	start(state);
+	front->policy = WIRE_HOLD;
+	map_page(session, 0, 1);
+	wire_pump_until(front, &front->maps, 1);
+	session_settle(session);
+	assert_int_equal(done_count(session), 0);
+	front->policy = WIRE_ANSWER;
+	wire_release(front, 0);
+	pump_until_done(session, 1);
+	device_unmap(&session->device, 0, PAGE);
+	pump_until_done(session, 2);
+	map_page(session, 0, 2);
+	pump_until_done(session, 3);
+	assert_int_equal(*wire_window_at(front, 0, 1), 2);
+	assert_int_equal(front->barriers, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(session->device.done[i], 0);
+	}
+}
+
+/* The device exports none: no fd, whoever asks. */
+static void test_no_shared_object(void **state)
+{
+	struct session *session = *state;
+	const uint8_t uuid[VHOST_USER_UUID_BYTES] = "hesper-barrier";
+	uint8_t reply[VHOST_USER_UUID_BYTES];
+	wire_send(&session->front, VHOST_USER_GET_SHARED_OBJECT, 0, uuid, sizeof(uuid), NULL, 0);
+	assert_int_equal(
+		wire_receive(&session->front, VHOST_USER_GET_SHARED_OBJECT, reply, sizeof(reply)),
+		sizeof(reply));
+	assert_memory_equal(reply, uuid, sizeof(uuid));
+}
+
 static void test_no_barrier_before_reply(void **state)
 {
 	struct session *session = *state;
@@ -722,6 +762,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		session_test(test_map_and_unmap),
 		session_test(test_not_done_before_barrier),
+		session_test_unstarted(test_done_without_barrier),
+		session_test(test_no_shared_object),
 		session_test(test_no_barrier_before_reply),
 		session_test(test_commands_run_while_map_is_out),
 		session_test(test_refused),
