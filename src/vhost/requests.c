@@ -271,6 +271,7 @@ static int set_vring_base(struct front *front, struct message *message)
 		return -EINVAL;
 	}
 	front->rings[state->index].setup.base = (uint16_t)state->num;
+	front->rings[state->index].anew = !front->running;
 	return 0;
 }
 
@@ -465,6 +466,18 @@ void requests_handle(struct front *front)
 	}
 }
 
+static void settle_rings(struct front *front)
+{
+	for (unsigned i = 0; i < front->queue_count; i++) {
+		if ((front->ask.forgotten & (1u << i)) != 0) {
+			front->rings[i].started = false;
+		}
+		if (front->running) {
+			front->rings[i].anew = false;
+		}
+	}
+}
+
 void requests_answered(struct front *front)
 {
 	const struct ask *ask = &front->ask;
@@ -476,6 +489,7 @@ void requests_answered(struct front *front)
 			channel_reset(&front->channel);
 		}
 		front->running = ask->rings.running;
+		settle_rings(front);
 		channel_set_open(&front->channel, front->running);
 		if (ask->rings.stop >= 0) {
 			front->reply.payload.state.num = ask->base;

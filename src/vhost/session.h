@@ -29,6 +29,7 @@ struct front;
 struct ring_setup {
 	bool started; /* has a kick fd */
 	bool enabled;
+	bool anew; /* its base was set while the device was stopped */
 	struct virtqueue_setup setup;
 };
 
@@ -59,6 +60,7 @@ struct ask {
 	/* The answer. */
 	int status;
 	bool reset; /* the device starts afresh: the front end dropped all mappings */
+	unsigned forgotten; /* rings, as bits, that a reset ended: not started any more */
 	uint16_t base;
 };
 

@@ -183,6 +183,34 @@ static bool device_resumes(const struct vhost *vhost, const struct ask *ask)
 	return !queues_at_zero(vhost, &any_popped) || (any_popped && !ask->rings.config_read);
 }
 
+/*
+ * A ring can be disabled and never given back: QEMU wants no base of one whose addresses are 0, which a
+ * guest can make them by a reset of that queue, offered or not. When it is set up anew it is another
+ * ring; when it is not, a reset of the device is its end.
+ */
+static void stop_renewed_rings(struct vhost *vhost, const struct ask *ask)
+{
+	for (unsigned i = 0; i < vhost->options.queue_count; i++) {
+		struct virtqueue *queue = &vhost->queues[i];
+		if (queue->state == VIRTQUEUE_SUSPENDED && ask->rings.setup[i].anew) {
+			virtqueue_stop(queue);
+		}
+	}
+}
+
+static void forget_suspended_rings(struct vhost *vhost, struct ask *ask)
+{
+	for (unsigned i = 0; i < vhost->options.queue_count; i++) {
+		struct virtqueue *queue = &vhost->queues[i];
+		if (queue->state == VIRTQUEUE_SUSPENDED) {
+			close_kick(&vhost->kicks[i]);
+			virtqueue_stop(queue);
+			ask->rings.setup[i].started = false;
+			ask->forgotten |= 1u << i;
+		}
+	}
+}
+
 static void reset_device(struct vhost *vhost)
 {
 	for (unsigned i = 0; i < vhost->options.queue_count; i++) {
@@ -235,9 +263,13 @@ static void refuse_start(struct vhost *vhost, struct ask *ask, bool first)
 static void answer_start(struct vhost *vhost, struct ask *ask)
 {
 	bool first = !vhost->running;
+	if (first) {
+		stop_renewed_rings(vhost, ask);
+	}
 	bool resumed = first && device_resumes(vhost, ask);
 	if (first && !resumed) {
 		ask->reset = true;
+		forget_suspended_rings(vhost, ask);
 		reset_device(vhost);
 	}
 	vhost->running = true;
