@@ -45,19 +45,6 @@ static int get_features(struct front *front, struct message *message)
 	return 0;
 }
 
-static int set_features(struct front *front, struct message *message)
-{
-	uint64_t features = message->payload.u64;
-	if ((features & ~front->features_offered) != 0) {
-		log_warn("the front end acknowledges features that were not offered: %#llx",
-			 (unsigned long long)(features & ~front->features_offered));
-		features &= front->features_offered;
-	}
-	/* The device thread hears of them when a ring starts. */
-	front->features = features;
-	return 0;
-}
-
 static int set_owner(struct front *front, struct message *message)
 {
 	return 0;
@@ -227,6 +214,28 @@ static int start_ring(struct front *front, const struct ring_setup *ring)
 	return tell_rings(front, -1);
 }
 
+static int set_features(struct front *front, struct message *message)
+{
+	uint64_t features = message->payload.u64;
+	if ((features & ~front->features_offered) != 0) {
+		log_warn("the front end acknowledges features that were not offered: %#llx",
+			 (unsigned long long)(features & ~front->features_offered));
+		features &= front->features_offered;
+	}
+	/* The device thread hears of them when a ring starts. */
+	front->features = features;
+	if ((features & VHOST_USER_F_PROTOCOL_FEATURES) != 0) {
+		return 0;
+	}
+	/* Without bit 30 there is no SET_VRING_ENABLE: this enables all rings. */
+	const struct ring_setup *started = NULL;
+	for (unsigned i = 0; i < front->queue_count; i++) {
+		front->rings[i].enabled = true;
+		started = front->rings[i].started ? &front->rings[i] : started;
+	}
+	return started == NULL ? 0 : start_ring(front, started);
+}
+
 /* The first ring that goes stops the device. From here on nothing may be sent on the channel. */
 static int stop_rings(struct front *front, int stop)
 {
@@ -343,10 +352,6 @@ static int set_vring_kick(struct front *front, struct message *message)
 	}
 	struct ring_setup *ring = &front->rings[index];
 	ring->started = true;
-	/* Without bit 30 there is no SET_VRING_ENABLE: rings are enabled from the start. */
-	if ((front->features & VHOST_USER_F_PROTOCOL_FEATURES) == 0) {
-		ring->enabled = true;
-	}
 	return start_ring(front, ring);
 }
 

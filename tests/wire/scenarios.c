@@ -47,6 +47,17 @@ static void set_up_first_queue(struct wire_front *front, uint64_t features)
 	wire_set_ring(front, 0);
 }
 
+void scenario_features_after_rings(struct wire_front *front, uint64_t features,
+				   const struct scenario_echo *echo)
+{
+	front->features = features;
+	wire_check_equal(wire_send_memory(front), 0);
+	wire_set_ring(front, 0);
+	wire_send(front, VHOST_USER_SET_FEATURES, 0, &features, sizeof(features), NULL, 0);
+	front->started = true;
+	echo->command(echo->data, 0);
+}
+
 static uint16_t submit_nothing(struct wire_front *front, bool indirect)
 {
 	uint64_t gpa = wire_alloc(front, 64);

@@ -34,6 +34,10 @@ void scenario_chains_before_enable(struct wire_front *front, uint64_t features,
 void scenario_without_protocol_features(struct wire_front *front, uint64_t features,
 					const struct scenario_echo *echo);
 
+/* The same, and what says so comes behind the rings. */
+void scenario_features_after_rings(struct wire_front *front, uint64_t features,
+				   const struct scenario_echo *echo);
+
 /*
  * Pauses after commands on both queues and goes on. While paused nothing is used and no interrupt comes;
  * the base is the number of chains; what is made available meanwhile is used after.

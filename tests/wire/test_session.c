@@ -363,6 +363,25 @@ static void test_reset_forgets_unused_queue(void **state)
 	check_command(session, 0);
 }
 
+static void test_bit_30_after_rings(void **state)
+{
+	struct session *session = *state;
+	const struct scenario_echo echo = echo_of(session);
+	scenario_features_after_rings(&session->front, DEVICE_FEATURES, &echo);
+	device_wait_order(&session->device, "S");
+}
+
+/* No features yet: a ring is disabled. */
+static void test_kick_before_features(void **state)
+{
+	struct session *session = *state;
+	struct wire_front *front = &session->front;
+	assert_int_equal(wire_send_memory(front), 0);
+	wire_set_ring(front, 0);
+	session_settle(session);
+	assert_int_equal(device_count(&session->device, &session->device.started), 0);
+}
+
 static void test_disable_without_stop(void **state)
 {
 	struct session *session = *state;
@@ -598,6 +617,8 @@ int main(void)
 		session_test(test_pause_at_zero),
 		session_test(test_start_elsewhere_is_reset),
 		session_test(test_reset_forgets_unused_queue),
+		session_test(test_bit_30_after_rings),
+		session_test(test_kick_before_features),
 		session_test(test_disable_without_stop),
 		session_test(test_ring_never_given_back),
 		session_test(test_ring_outside_ram),

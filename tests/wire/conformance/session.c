@@ -225,6 +225,12 @@ static void without_protocol_features(struct subject *subject, const void *data)
 	scenario_without_protocol_features(&subject->front, subject->features, &echo);
 }
 
+static void features_after_rings(struct subject *subject, const void *data)
+{
+	const struct scenario_echo echo = subject_echo(subject);
+	scenario_features_after_rings(&subject->front, subject->features, &echo);
+}
+
 static void pause_and_go_on(struct subject *subject, const void *data)
 {
 	const struct scenario_echo echo = subject_echo(subject);
@@ -363,6 +369,7 @@ static const struct conformance_test tests[] = {
 	{"chains-before-enable", "vhost-user, Ring states", GREETED, 0, 0, chains_before_enable},
 	{"without-protocol-features", "vhost-user, Ring states", GREETED, 0, 0,
 	 without_protocol_features},
+	{"features-after-rings", "vhost-user, Ring states", GREETED, 0, 0, features_after_rings},
 	{"pause", "vhost-user, Suspended device state", GREETED, 0, 0, pause_and_go_on},
 	{"reset", "vhost-user GET_VRING_BASE", GREETED, 0, 0, reset},
 	{"reset-and-resources", "vhost-user GET_VRING_BASE", RUNNING, 0, 0, reset_and_resources},
