@@ -44,18 +44,21 @@ int confine_begin(struct confine *confine, const struct hesperd_options *options
 		  struct errands *errands)
 {
 	const char *step = "";
+	struct keeper_sweeper sweeper;
 	int error =
 		sandbox_begin(&confine->sandbox, (enum sandbox_mode)options->sandbox, ALL_STAGES);
 	if (error < 0 || options->sandbox == SANDBOX_OFF) {
 		return error;
 	}
+	/* Before there is a pid namespace whose end would be its own. */
+	keeper_start_sweeper(&sweeper, errands);
 	if (sandbox_has(&confine->sandbox, SANDBOX_NAMESPACES)) {
 		error = sandbox_unshare(&confine->own_users, &step);
 	}
 	if (error < 0) {
 		return fail(step, error);
 	}
-	error = keeper_split(errands);
+	error = keeper_split(errands, &sweeper);
 	if (error < 0) {
 		return fail("fork", error);
 	}

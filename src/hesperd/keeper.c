@@ -7,16 +7,19 @@
  *
  * Ends. When the device ends, the keeper carries out what it was still asked to do, removes what was
  * left, and ends the same way. When the keeper is killed, the kernel kills the device, and with it
- * its pid namespace: spawners, renderers and all.
+ * its pid namespace: spawners, renderers and all; and the sweeper, a child of the keeper that waits for
+ * nothing else, removes what was left.
  */
 #include "hesperd/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -32,6 +35,7 @@
 
 struct keeper {
 	struct errands *errands;
+	struct keeper_sweeper *sweeper;
 	pid_t device;
 	int socket;
 	int signals;
@@ -58,6 +62,10 @@ static _Noreturn void end(struct keeper *keeper, int status)
 	while (errands_serve(keeper->errands, keeper->socket) != -EPIPE) {
 	}
 	errands_remove_all(keeper->errands);
+	if (keeper->sweeper->pid > 0) {
+		kill(keeper->sweeper->pid, SIGKILL);
+		waitpid(keeper->sweeper->pid, NULL, 0);
+	}
 	if (WIFSIGNALED(status)) {
 		int number = WTERMSIG(status);
 		sigset_t set;
@@ -75,6 +83,10 @@ static void handle_signals(struct keeper *keeper)
 {
 	struct signalfd_siginfo info;
 	int status;
+	if (keeper->sweeper->pid > 0 &&
+	    waitpid(keeper->sweeper->pid, NULL, WNOHANG) == keeper->sweeper->pid) {
+		keeper->sweeper->pid = 0;
+	}
 	while (read(keeper->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo != SIGCHLD) {
 			kill(keeper->device, (int)info.ssi_signo);
@@ -97,12 +109,53 @@ static void confine(void)
 	}
 }
 
+static _Noreturn void sweep(struct errands *errands, int alive)
+{
+	char nothing;
+	sigset_t set;
+	fill_signals(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* the keeper's end is what counts */
+	dup2(alive, KEPT_FD);
+	close_range(KEPT_FD + 1, ~0u, 0);
+	prctl(PR_SET_NAME, "hesperd-sweeper");
+	confine();
+	while (read(KEPT_FD, &nothing, 1) < 0 && errno == EINTR) {
+	}
+	errands_remove_all(errands);
+	_exit(0);
+}
+
+void keeper_start_sweeper(struct keeper_sweeper *sweeper, const struct errands *errands)
+{
+	int pair[2]; /* nothing is ever written: the kernel closes the other end */
+	struct errands *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+				      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	*sweeper = (struct keeper_sweeper){.alive = -1};
+	if (shared == MAP_FAILED || pipe2(pair, O_CLOEXEC) < 0) {
+		log_warn("no process to remove the sockets if this one is killed: %s",
+			 strerror(errno));
+		return;
+	}
+	*shared = *errands;
+	pid_t pid = fork();
+	if (pid == 0) {
+		sweep(shared, pair[0]);
+	}
+	*sweeper = (struct keeper_sweeper){.errands = shared, .pid = pid, .alive = pair[1]};
+	fd_close(&pair[0]);
+}
+
 static _Noreturn void run(struct keeper *keeper)
 {
 	sigset_t set;
 	/* Nothing of the device's: not the machine's socket, not what somebody waits on. */
-	int low = dup2(keeper->socket, KEPT_FD);
-	close_range(KEPT_FD + 1, ~0u, 0);
+	int high[] = {fcntl(keeper->socket, F_DUPFD_CLOEXEC, KEPT_FD + 2),
+		      fcntl(keeper->sweeper->alive, F_DUPFD_CLOEXEC, KEPT_FD + 2)};
+	int low = dup2(high[0], KEPT_FD);
+	if (dup2(high[1], KEPT_FD + 1) < 0) {
+		close(KEPT_FD + 1);
+	}
+	close_range(KEPT_FD + 2, ~0u, 0);
 	keeper->socket = low;
 	fill_signals(&set);
 	sigaddset(&set, SIGCHLD);
@@ -135,7 +188,7 @@ static _Noreturn void run(struct keeper *keeper)
 	}
 }
 
-int keeper_split(struct errands *errands)
+int keeper_split(struct errands *errands, struct keeper_sweeper *sweeper)
 {
 	int pair[2];
 	sigset_t set;
@@ -152,9 +205,15 @@ int keeper_split(struct errands *errands)
 		return error;
 	}
 	if (pid > 0) {
-		struct keeper keeper = {.errands = errands, .device = pid, .socket = pair[1]};
+		struct keeper keeper = {
+			.errands = sweeper->errands != NULL ? sweeper->errands : errands,
+			.sweeper = sweeper,
+			.device = pid,
+			.socket = pair[1],
+		};
 		run(&keeper);
 	}
+	fd_close(&sweeper->alive);
 	fd_close(&pair[1]);
 	errands->socket = pair[0];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

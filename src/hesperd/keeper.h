@@ -2,6 +2,8 @@
 #ifndef HESPER_HESPERD_KEEPER_H
 #define HESPER_HESPERD_KEEPER_H
 
+#include <sys/types.h>
+
 #include "sandbox/errands.h"
 
 /* The paths that hesperd has to do with once it sees no files any more. */
@@ -11,6 +13,16 @@ enum keeper_path {
 	KEEPER_STATS,
 	KEEPER_INPUT, /* the first of four sockets */
 };
+
+/* A process that removes what was made when who will be the keeper is killed before it could. */
+struct keeper_sweeper {
+	struct errands *errands; /* that both see; NULL: there is no sweeper */
+	pid_t pid;
+	int alive; /* closed with the keeper */
+};
+
+/* Forks it, with the paths as they are: while there is one thread, before a pid namespace is prepared. */
+void keeper_start_sweeper(struct keeper_sweeper *sweeper, const struct errands *errands);
 
 /*
  * Splits the process in two. The call returns in the new one, which is to become the device: a child,
@@ -23,7 +35,7 @@ enum keeper_path {
  *
  * In the old one on failure: negative errno. While there is one thread.
  */
-int keeper_split(struct errands *errands);
+int keeper_split(struct errands *errands, struct keeper_sweeper *sweeper);
 void keeper_unblock(void);
 
 #endif
