@@ -80,8 +80,8 @@ void rings_note(struct rings *rings, const void *commands, uint32_t size)
 	}
 	take_32(&words); /* flags of the command */
 	take_64(&words); /* the ring's own number */
-	bool right = take_64(&words) != 0 && take_32(&words) == TYPE_RING &&
-		     skip_extensions(&words);
+	bool right =
+		take_64(&words) != 0 && take_32(&words) == TYPE_RING && skip_extensions(&words);
 	take_32(&words); /* flags */
 	uint32_t resource = take_32(&words);
 	uint64_t offset = take_64(&words);

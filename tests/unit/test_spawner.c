@@ -83,10 +83,19 @@ static uint32_t start(int *socket)
 	return last_id;
 }
 
-static void read_line(int socket, char *line, size_t size)
+/* Children may end meanwhile. */
+static void wait_readable(int socket)
 {
 	struct pollfd fd = {.fd = socket, .events = POLLIN};
-	assert_int_equal(poll(&fd, 1, 10000), 1);
+	int r;
+	while ((r = poll(&fd, 1, 10000)) < 0 && errno == EINTR) {
+	}
+	assert_int_equal(r, 1);
+}
+
+static void read_line(int socket, char *line, size_t size)
+{
+	wait_readable(socket);
 	ssize_t got = read(socket, line, size - 1);
 	assert_true(got >= 0);
 	line[got] = '\0';
@@ -95,8 +104,7 @@ static void read_line(int socket, char *line, size_t size)
 /* The socket says so when its last holder ends. */
 static void wait_end(int *socket)
 {
-	struct pollfd fd = {.fd = *socket, .events = POLLIN};
-	assert_int_equal(poll(&fd, 1, 10000), 1);
+	wait_readable(*socket);
 	char byte;
 	assert_int_equal(read(*socket, &byte, 1), 0);
 	fd_close(socket);
