@@ -314,6 +314,9 @@ static void tell(void)
 	}
 }
 
+void fault_tell(void);
+void fault_tell(void) { bool a = state.active; tell(); state.active = a; }
+
 void fault_fail(const char *file, int line, const char *condition, const char *format, ...)
 {
 	va_list arguments;
@@ -431,6 +434,7 @@ static void run(fault_scenario scenario, void *data, bool judge)
 	list_fds(&before);
 	unsigned threads = count_threads();
 	run_number++;
+	state.process = getpid();
 	state.calls = 0;
 	state.stopped = false;
 	state.relented = false;
@@ -447,14 +451,21 @@ static void run(fault_scenario scenario, void *data, bool judge)
 	}
 }
 
+static unsigned number_of(const char *variable, unsigned otherwise)
+{
+	const char *text = getenv(variable);
+	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
+}
+
 static void try_way(fault_scenario scenario, void *data)
 {
+	const unsigned stride = number_of("FAULT_STRIDE", 1);
 	if (state.only_kind >= 0) {
 		state.at = state.only_at;
 		run(scenario, data, true);
 		return;
 	}
-	for (state.at = 1; state.at < MAX_RUNS; state.at++) {
+	for (state.at = 1; state.at < MAX_RUNS; state.at += stride) {
 		run(scenario, data, true);
 		if (!state.happened) {
 			break;
@@ -502,18 +513,11 @@ void fault_try_all(fault_scenario scenario, void *data)
 	}
 }
 
-static unsigned number_of(const char *variable, unsigned otherwise)
-{
-	const char *text = getenv(variable);
-	return text != NULL ? (unsigned)strtoul(text, NULL, 10) : otherwise;
-}
-
 void fault_init(const char *path)
 {
 	void *warm[2];
 	backtrace(warm, 2);
 	state.path = path;
-	state.process = getpid();
 	clock_gettime(CLOCK_MONOTONIC, &state.start);
 	const char *kind = getenv("FAULT_KIND");
 	for (int i = 0; kind != NULL && i < FAULT_KINDS; i++) {

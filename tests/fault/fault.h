@@ -73,7 +73,7 @@ _Noreturn void fault_fail(const char *file, int line, const char *condition, con
 /*
  * First in main: libuv's memory, signals, no logging unless FAULT_LOG is set. FAULT_KIND=memory
  * and FAULT_AT=n in the environment play one fault only, as the first way of the kind unless
- * FAULT_WAY says which.
+ * FAULT_WAY says which; FAULT_STRIDE=s every s-th.
  */
 void fault_init(const char *path);
 /* Last in main: prints how many faults of each kind there were; the exit status. */
