@@ -427,10 +427,10 @@ static void test_ring_never_given_back(void **state)
 	wire_reset(front);
 	uint64_t request = wire_alloc(front, sizeof(REQUEST));
 	const struct wire_buffer buffer = {request, sizeof(REQUEST), false};
-	start_first_queue(front);
-	assert_int_equal(wire_enable(front, 1, true), 0);
 	wire_submit(front, 1, &buffer, 1, false);
 	uint16_t head = wire_submit(front, 1, &buffer, 1, false);
+	start_first_queue(front);
+	assert_int_equal(wire_enable(front, 1, true), 0);
 	wire_kick(front, 1);
 	check_command(session, 0);
 	device_wait_order(&session->device, "STSTS");

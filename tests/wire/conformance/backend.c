@@ -137,12 +137,16 @@ void backend_finish(struct backend *backend)
 
 bool backend_crashed(const struct backend *backend, char *words, size_t size)
 {
-	if (backend->command == NULL || backend->pid != 0 || !WIFSIGNALED(backend->status) ||
-	    (backend->asked &&
-	     (WTERMSIG(backend->status) == SIGTERM || WTERMSIG(backend->status) == SIGKILL))) {
+	if (backend->command == NULL || backend->pid != 0) {
 		return false;
 	}
-	snprintf(words, size, "the back end was ended by signal %d (%s)", WTERMSIG(backend->status),
-		 strsignal(WTERMSIG(backend->status)));
-	return true;
+	int status = backend->status;
+	if (WIFEXITED(status)) {
+		snprintf(words, size, "the back end ended with status %d", WEXITSTATUS(status));
+		return WEXITSTATUS(status) != 0 && WEXITSTATUS(status) == backend->crash_status;
+	}
+	int number = WTERMSIG(status);
+	snprintf(words, size, "the back end was ended by signal %d (%s)", number,
+		 strsignal(number));
+	return !(backend->asked && (number == SIGTERM || number == SIGKILL));
 }

@@ -16,6 +16,7 @@ struct backend {
 	int log; /* its output goes there; -1: nowhere */
 	pid_t pid; /* 0: none */
 	int pidfd;
+	int crash_status; /* an exit status that stands for a crash, as sanitizers have it; 0: none */
 	bool stays; /* it was seen to outlive a connection */
 	bool ended; /* by itself; then how: */
 	int status; /* as of waitpid */
@@ -31,7 +32,7 @@ bool backend_lives(struct backend *backend);
 /* After the connection was closed: waits for its end, or ends it, when it is ours. */
 void backend_finish(struct backend *backend);
 
-/* Words for an end by a signal that nobody sent; false when it ended otherwise. */
+/* Words for an end by a signal that nobody sent, or see crash_status; false when it ended otherwise. */
 bool backend_crashed(const struct backend *backend, char *words, size_t size);
 
 #endif

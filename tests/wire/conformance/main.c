@@ -228,6 +228,7 @@ int main(int argc, char **argv)
 {
 	struct backend backend = {.log = -1, .pidfd = -1};
 	const char *log = NULL;
+	uint32_t crash_status = 0;
 	bool list = false;
 	bool give_display = false;
 	char directory[] = "/tmp/hesper-conformance-XXXXXX";
@@ -239,6 +240,8 @@ int main(int argc, char **argv)
 		 "start the back end by this line of sh for each test; %s stands for the socket"},
 		{"gpu-socket", 0, OPTION_FLAG, &give_display, "",
 		 "the back end is one of QEMU's vhost-user-gpu device: be its display, too"},
+		{"crash-status", 0, OPTION_UINT, &crash_status, "N",
+		 "an exit status that is a crash: 99 of sanitizers with exitcode=99", 1, 255},
 		{"log", 0, OPTION_STRING, &log, "FILE",
 		 "append the back end's output to this file"},
 		{"tap", 0, OPTION_FLAG, &run.tap, "", "print TAP"},
@@ -256,6 +259,7 @@ int main(int argc, char **argv)
 	if (first < 0) {
 		return first == -ECANCELED ? 0 : 2;
 	}
+	backend.crash_status = (int)crash_status;
 	if (list) {
 		return for_each(NULL, false, true, argv + first, argc - first) > 0 ? 0 : 2;
 	}
