@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "dbus.h"
@@ -120,6 +121,9 @@ static struct {
 	bool peer_deaf[MAX_PEERS_HERE];
 	struct viewer listeners[MAX_LISTENERS_HERE];
 	struct dbus_out out;
+	bool listens;
+	struct sockaddr_un address;
+	socklen_t address_size;
 	bool released[MAX_UPDATES];
 	unsigned updates;
 	unsigned waiting; /* updates that are not released */
@@ -289,16 +293,45 @@ static struct dbus_end *peer_at(const struct op *op)
 	return &fx.peers[op->which % MAX_PEERS_HERE];
 }
 
-static void connect_peer(const struct op *op)
+/* The far end of a new connection. */
+static int make_peer(void)
 {
-	struct dbus_end *end = peer_at(op);
 	int pair[2];
-	dbus_close(end);
+	if (fx.listens) {
+		pair[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		FUZZ_CHECK(pair[1] >= 0, "no socket");
+		/* Refused when too many wait. */
+		connect(pair[1], (const struct sockaddr *)&fx.address, fx.address_size);
+		return pair[1];
+	}
 	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "no socket");
 	if (display_server_add_peer(fx.server, pair[0]) < 0) {
 		fd_close(&pair[0]);
 	}
-	dbus_open(end, pair[1], 2);
+	return pair[1];
+}
+
+/* Connections come by a socket, as in hesperd; the kernel gives it a name. */
+static void listen_at_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fx.address.sun_family = AF_UNIX;
+	fx.address_size = sizeof(sa_family_t);
+	FUZZ_CHECK(fd >= 0 &&
+			   bind(fd, (const struct sockaddr *)&fx.address, fx.address_size) == 0 &&
+			   listen(fd, 4) == 0,
+		   "no socket");
+	fx.address_size = sizeof(fx.address);
+	getsockname(fd, (struct sockaddr *)&fx.address, &fx.address_size);
+	FUZZ_CHECK(display_server_listen(fx.server, fd) == 0, "the server does not listen");
+	fx.listens = true;
+}
+
+static void connect_peer(const struct op *op)
+{
+	struct dbus_end *end = peer_at(op);
+	dbus_close(end);
+	dbus_open(end, make_peer(), 2);
 	if ((op->what & 0x80) != 0) {
 		dbus_send_bytes(end, op->values, op->what % sizeof(op->values), NULL, 0);
 	}
@@ -403,13 +436,8 @@ static void greet(const struct op *op)
 		"AUTH EXTERNAL \r\n",
 	};
 	struct dbus_end *end = peer_at(op);
-	int pair[2];
 	dbus_close(end);
-	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0, "no socket");
-	if (display_server_add_peer(fx.server, pair[0]) < 0) {
-		fd_close(&pair[0]);
-	}
-	dbus_open(end, pair[1], 2);
+	dbus_open(end, make_peer(), 2);
 	dbus_send_bytes(end, "", (op->what & 1) == 0, NULL, 0);
 	for (unsigned i = 0; i < op->head % 16u; i++) {
 		const char *line = lines[op->values[i] % 12];
@@ -588,6 +616,21 @@ static void settle(void)
 	check_server();
 }
 
+/* sd-bus makes its sockets so large that they take minutes to fill. */
+static void make_sockets_small(void)
+{
+	const int small = 4096;
+	struct list *item;
+	list_for_each (item, &fx.server->peers) {
+		const struct peer *peer = container_of(item, struct peer, link);
+		setsockopt(peer->bus.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	}
+	list_for_each (item, &fx.server->listeners) {
+		const struct listener *listener = container_of(item, struct listener, link);
+		setsockopt(listener->bus.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	}
+}
+
 static void act(const struct op *op)
 {
 	struct viewer *viewer = &fx.listeners[op->which % MAX_LISTENERS_HERE];
@@ -636,6 +679,9 @@ static void act(const struct op *op)
 	case READ:
 		viewer->deaf = (op->what & 1) != 0;
 		fx.peer_deaf[op->which % MAX_PEERS_HERE] = (op->what & 2) != 0;
+		if ((op->what & 3) != 0) {
+			make_sockets_small();
+		}
 		break;
 	case SCANOUT:
 		scanout(op);
@@ -739,6 +785,9 @@ void fuzz_one(const uint8_t *data, size_t size)
 	}
 	fuzz_take(&bytes, &header, sizeof(header));
 	FUZZ_CHECK(display_server_create(fuzz_loop(), &options, &fx.server) == 0, "no server");
+	if ((header.head & 2) != 0) {
+		listen_at_socket();
+	}
 	connect_peer(&header);
 	for (unsigned i = 0; i < MAX_OPS && bytes.left > 0; i++) {
 		struct op op;

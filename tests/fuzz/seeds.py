@@ -279,6 +279,16 @@ def server_seeds():
         "key_release", 30) + call("press", 3) + call("press", 0)
     yield "touch", start + ready + size + server("call", what=METHODS["touch"], values=words(
         0, 2, 160, 160)) + call("touch", 1, 2, 0xff00, 0xff01) + call("touch", 2, 2)
+    yield "one-slot-of-two-viewers", start + ready + size + server("connect", 1) + ready + call(
+        "touch", 0, 2, 5, 5) + server("call", 1, METHODS["touch"], values=words(0, 2, 5, 5))
+    socket = server("call", head=2)
+    yield "by-a-socket", socket + ready + call("key_press", 30) + server("connect", 1) + ready + \
+        server("close_peer") + ready + server("connect", 2)
+    yield "by-a-socket-and-all-at-once", server("call", head=3) + server("connect", 1) + server(
+        "connect", 2) + server("connect", 3)
+    yield "news-wait", start + ready + call("get_all", 1) + server("read", what=2) + (
+        server("state", what=1, values=b"\1") + server("state", what=1, values=b"\2")) * 60 + server(
+            "read") + ready
     yield "two-viewers", (start + ready + server("connect", 1) + ready + call("key_press", 30) +
                           server("call", 1, values=words(30)) + server("close_peer") + ready)
     yield "frames", start + listen + picture + update + server("answer") * 3 + update + server(
