@@ -187,7 +187,7 @@ void fault_replace_allocator(void)
 			return MAP_FAILED;                                                         \
 		}                                                                                  \
 		void *map = __real_##name(at, size, protection, flags, fd, offset);                \
-		/* MAP_FIXED is a part of what is there already. */                               \
+		/* MAP_FIXED is a part of what is there already. */                                \
 		bool part = map == MAP_FAILED || (flags & MAP_FIXED) != 0;                         \
 		return part ? map : remember(map, size, "mmap", HERE);                             \
 	}

@@ -7,7 +7,7 @@
 
 #define FAIL(name)                                                                                 \
 	do {                                                                                       \
-		int error_ = fault_now(FAULT_BUS, name, false, false, false);                             \
+		int error_ = fault_now(FAULT_BUS, name, false, false, false);                      \
 		if (error_ != 0) {                                                                 \
 			return -error_;                                                            \
 		}                                                                                  \
