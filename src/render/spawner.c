@@ -381,10 +381,23 @@ int spawner_start(struct spawner *spawner, uint32_t id, int socket)
 	return error;
 }
 
+/* What was not asked for yet need not be. So what waits is bounded by what there may be, in files, too. */
+static bool forget_start(struct spawner *spawner, uint32_t id)
+{
+	for (struct list *at = spawner->orders.next; at != &spawner->orders; at = at->next) {
+		struct order *order = container_of(at, struct order, link);
+		if (order->message.op == SPAWNER_START && order->message.id == id) {
+			free_order(order);
+			return true;
+		}
+	}
+	return false;
+}
+
 void spawner_kill(struct spawner *spawner, uint32_t id)
 {
 	const struct spawner_message message = {.op = SPAWNER_KILL, .id = id};
-	if (spawner->works->fd < 0) {
+	if (spawner->works->fd < 0 || forget_start(spawner, id)) {
 		return;
 	}
 	int error = list_empty(&spawner->orders) ? send_order(spawner, &message, -1) : -EAGAIN;

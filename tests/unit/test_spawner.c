@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -265,6 +266,40 @@ static void test_another_takes_over(void **state)
 	wait_gone(leader);
 }
 
+static unsigned count_files(void)
+{
+	unsigned count = 0;
+	for (int fd = 0; fd < 65536; fd++) {
+		count += fcntl(fd, F_GETFD) >= 0;
+	}
+	return count;
+}
+
+/* A guest makes and ends contexts faster than processes start: what was ended is not waited for. */
+static void test_started_and_killed_in_a_flood(void **state)
+{
+	int pids[8];
+	int socket;
+	int leader;
+	int child;
+	open_spawner(FAMILY);
+	run_loop(100);
+	assert_int_equal(spawner_pids(pids), 2);
+	unsigned files = count_files();
+	kill(pids[0], SIGSTOP);
+	for (int i = 0; i < 5000; i++) {
+		start(&socket);
+		spawner_kill(spawner, last_id);
+		fd_close(&socket);
+	}
+	assert_in_range(count_files(), files, files + 8);
+	kill(pids[0], SIGCONT);
+	start_family(&socket, &leader, &child);
+	fd_close(&socket);
+	close_spawner();
+	wait_gone(leader);
+}
+
 /* Whoever has it dies without a word, as hesperd may. */
 static void test_nothing_outlives_its_owner(void **state)
 {
@@ -304,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_all_end_at_the_end),
 		cmocka_unit_test(test_program_that_is_not_there),
 		cmocka_unit_test(test_another_takes_over),
+		cmocka_unit_test(test_started_and_killed_in_a_flood),
 		cmocka_unit_test(test_nothing_outlives_its_owner),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
