@@ -23,7 +23,10 @@
 #define RESERVED_DESCRIPTORS 1024
 #define LEAST_DESCRIPTORS 64
 
-/* Mappings: as many were tried with QEMU (protocols Q14). */
+/*
+ * Mappings: as many were tried with QEMU (protocols Q14). Command: Mesa's Venus sends kilobytes at most,
+ * since what is large goes through memory that it shares; virglrenderer could not take more than `max`.
+ */
 const struct gpu_limit_info gpu_limit_table[GPU_LIMITS] = {
 	[GPU_LIMIT_RESOURCES] = {"max-resources", 65536, 0, 1, "N",
 				 "resources that the guest may have", NO_MEMORY},
@@ -43,7 +46,7 @@ const struct gpu_limit_info gpu_limit_table[GPU_LIMITS] = {
 	[GPU_LIMIT_ENTRIES] = {"max-entries", 65536, 65536, 1, "N",
 			       "pieces of guest memory that a resource may be made of",
 			       BAD_PARAMETER},
-	[GPU_LIMIT_COMMAND] = {"max-command", 65536, 262144, KIB, "KIB",
+	[GPU_LIMIT_COMMAND] = {"max-command", 256, RENDER_MAX_COMMANDS / KIB, KIB, "KIB",
 			       "size of one submission of Vulkan commands", BAD_PARAMETER},
 	[GPU_LIMIT_FENCES] = {"max-fences", 1024, 2048, 1, "N",
 			      "commands with a fence that may be under way", NO_MEMORY},

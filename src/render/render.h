@@ -22,6 +22,8 @@ struct spawner;
 #define RENDER_CAPSET_VENUS 4 /* VIRTIO_GPU_CAPSET_VENUS */
 #define RENDER_MAX_CAPSET 1024
 #define RENDER_MAX_RINGS 64
+/* Bytes that virglrenderer takes in one submission on every host (program/session.c). */
+#define RENDER_MAX_COMMANDS (384u << 10)
 
 struct render_capset {
 	uint32_t id;  /* 0: the renderer has none */

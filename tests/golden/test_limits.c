@@ -218,6 +218,56 @@ static void test_command(void **state)
 	check_usage("memory", 0, 4096, 0);
 }
 
+/* Commands that the renderer carries out: vkEnumerateInstanceVersion, over and over, without answers. */
+static uint32_t submit_real(uint32_t size, bool fence)
+{
+	static struct {
+		struct virtio_gpu_cmd_submit head;
+		struct {
+			uint32_t command;
+			uint32_t flags;
+			uint64_t pointer;
+		} commands[(1u << 20) / 16];
+	} request;
+	request.head = (struct virtio_gpu_cmd_submit){
+		.hdr = {.type = VIRTIO_GPU_CMD_SUBMIT_3D, .ctx_id = 1},
+		.size = size,
+	};
+	if (fence) {
+		request.head.hdr.flags = VIRTIO_GPU_FLAG_FENCE | VIRTIO_GPU_FLAG_INFO_RING_IDX;
+		request.head.hdr.fence_id = 1;
+	}
+	for (uint32_t i = 0; i < size / 16; i++) {
+		request.commands[i].command = 137;
+		request.commands[i].pointer = 1;
+	}
+	return daemon_command(&device, &request, sizeof(request.head) + size, NULL, 0);
+}
+
+/* What is allowed is also carried out, by the real renderer; what is not is refused before. */
+static void test_the_largest_command(void **state)
+{
+	static const struct {
+		const char *option;
+		uint32_t allowed;
+	} cases[] = {{NULL, 256u << 10}, {"--max-command=384", 384u << 10}};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *const options[] = {"--render=venus", cases[i].option, NULL};
+		unsetenv("HESPER_RENDER_PROCESS");
+		daemon_open_with(&device, 1, options);
+		assert_int_equal(daemon_create_context(&device, 1, 4), OK);
+		assert_int_equal(submit_real(4096, true), OK);
+		assert_int_equal(submit_real(cases[i].allowed, true), OK);
+		assert_int_equal(submit_real(cases[i].allowed + 16, true), BAD_PARAMETER);
+		assert_int_equal(submit_real(1u << 20, true), BAD_PARAMETER);
+		/* A fence comes when all before it is done, so this is no context that died. */
+		assert_int_equal(submit_real(cases[i].allowed, true), OK);
+		assert_int_equal(daemon_counter(&device, "contexts_lost"), 0);
+		check_usage("command", 0, cases[i].allowed, 2);
+		daemon_close(&device);
+	}
+}
+
 /* A context whose fences never signal. */
 static uint16_t post_fence(uint64_t fence, uint64_t *answer)
 {
@@ -365,6 +415,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_mappings, close_daemon),
 		cmocka_unit_test_teardown(test_entries, close_daemon),
 		cmocka_unit_test_teardown(test_command, close_daemon),
+		cmocka_unit_test(test_the_largest_command),
 		cmocka_unit_test_teardown(test_fences, close_daemon),
 		cmocka_unit_test_teardown(test_descriptors, close_daemon),
 		cmocka_unit_test(test_a_reserve_of_descriptors),

@@ -127,6 +127,23 @@ static bool is_seqpacket(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
 }
 
+/*
+ * The library hands commands on in one datagram, but for their first 256 bytes, which go ahead. The
+ * kernel refuses a datagram that is larger than the sender's buffer less 32 bytes (EMSGSIZE); that
+ * would lose the context. Linux begins with 208 KiB, and net.core.wmem_max lets us double at least that.
+ */
+static uint32_t make_room_for_commands(int worker)
+{
+	const int wanted = RENDER_MAX_COMMANDS;
+	int room = 0;
+	socklen_t size = sizeof(room);
+	setsockopt(worker, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof(wanted));
+	if (getsockopt(worker, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0) {
+		return UINT32_MAX; /* that socket was not found: let the library try */
+	}
+	return (uint32_t)room - 32 + 256;
+}
+
 static const char *create_context(struct session *session,
 				  const struct render_wire_message *message)
 {
@@ -154,6 +171,7 @@ static const char *create_context(struct session *session,
 			 "found",
 			 context);
 	}
+	session->max_commands = make_room_for_commands(session->worker);
 	answer(session, message->sequence, 0, RENDER_WIRE_FD_NONE, -1, 0);
 	return NULL;
 }
@@ -243,6 +261,9 @@ static const char *submit(struct session *session, struct render_wire_buffer *bu
 	const struct render_wire_message *message = &buffer->message;
 	uint32_t size = message->submit.size;
 	void *commands = buffer->tail;
+	if (size > session->max_commands) {
+		return "net.core.wmem_max is too small for its commands";
+	}
 	if (buffer->fd >= 0) {
 		commands = fd_size(buffer->fd) < size
 				   ? MAP_FAILED

@@ -15,6 +15,7 @@ struct session {
 	const char *server_path; /* NULL: the usual place */
 	int server; /* pidfd of the render server */
 	int worker; /* the library's socket to the context's process; not ours to close; -1: none */
+	uint32_t max_commands; /* bytes that the library can hand to that process at a time */
 	uint32_t context; /* 0: not made yet */
 };
 
