@@ -69,6 +69,9 @@ static void context_created(void *data, int status)
 	}
 	if (status == 0) {
 		counter_add(COUNTER_CONTEXTS_CREATED, 1);
+	}
+	/* Cancelled: the guest has ended it since. There may be another with its id. */
+	if (status == 0 || status == -ECANCELED) {
 		command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 		return;
 	}

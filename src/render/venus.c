@@ -7,6 +7,9 @@
  * capset). A spare that dies is replaced only if it had come up, so that a renderer which cannot
  * start is tried once for each context that asks, not for ever.
  *
+ * The end. A guest's requests are carried out in order, so what was asked for before a context's end is
+ * still made: its process ends with the last answer, or by the watchdog. Its id is free at once.
+ *
  * Sharing. Contexts do not see each other's processes. A blob's memory is known here by its fd, and
  * a context that attaches another's resource is sent that fd.
  */
@@ -22,7 +25,11 @@
 #include "render/spawner.h"
 #include "util/fd.h"
 #include "util/idmap.h"
+#include "util/list.h"
 #include "util/log.h"
+
+/* Contexts at their end whose blobs are awaited; beyond, they end without. */
+#define MAX_ENDING 16
 
 struct venus {
 	struct render render;
@@ -34,6 +41,8 @@ struct venus {
 	bool announced; /* the ready callback was called */
 	bool destroyed;
 	struct idmap contexts; /* id → struct context */
+	struct list ending; /* struct context.ending_link */
+	unsigned ending_count;
 	struct idmap shared; /* resource → struct shared */
 	void (*destroy_done)(void *data);
 	void *destroy_data;
@@ -45,6 +54,9 @@ struct context {
 	char name[32]; /* for the log */
 	struct render_process *process; /* NULL: lost */
 	struct idmap resources; /* that its process knows: id → &made or &imported */
+	unsigned blobs; /* asked for, not answered */
+	bool ended; /* by the guest */
+	struct list ending_link;
 	struct rings rings;
 	render_done created;
 	void *created_data;
@@ -183,7 +195,8 @@ static void context_created(void *data, struct process_answer *answer)
 	struct venus *venus = context->venus;
 	render_done done = context->created;
 	context->created = NULL;
-	done(context->created_data, answer->status);
+	done(context->created_data,
+	     answer->status < 0 && context->ended ? -ECANCELED : answer->status);
 	start_spare(venus);
 }
 
@@ -223,6 +236,7 @@ static void venus_context_create(struct render *render, uint32_t id, uint32_t ca
 	context->id = id;
 	context->created = done;
 	context->created_data = data;
+	list_init(&context->ending_link);
 	idmap_init(&context->resources);
 	copy_name(context, name, name_length);
 	int error = give_process(venus, context);
@@ -242,20 +256,50 @@ static void venus_context_create(struct render *render, uint32_t id, uint32_t ca
 	process_request(context->process, &message, context_created, context);
 }
 
+/* Its requests are answered from inside this call. */
 static void free_context(struct context *context)
 {
-	process_destroy(context->process);
+	struct render_process *process = context->process;
+	if (!list_empty(&context->ending_link)) {
+		list_remove(&context->ending_link);
+		context->venus->ending_count--;
+	}
+	context->process = NULL;
+	process_destroy(process);
 	idmap_finish(&context->resources);
 	free(context);
 }
 
+static void ending_lost(void *data, const char *reason)
+{
+	struct context *context = data;
+	log_limited(LOG_WARN, "context %u (%s) is lost at its end: %s", context->id, context->name,
+		    reason);
+	free_context(context);
+}
+
+static const struct render_process_callbacks ending_callbacks = {
+	.fence = ignore_fence,
+	.lost = ending_lost,
+};
+
 static void venus_context_destroy(struct render *render, uint32_t id, render_done done, void *data)
 {
-	struct context *context = idmap_remove(&venus_of(render)->contexts, id);
-	if (context != NULL) {
-		free_context(context);
+	struct venus *venus = venus_of(render);
+	struct context *context = idmap_remove(&venus->contexts, id);
+	if (context == NULL) {
+		done(data, -ENOENT);
+		return;
 	}
-	done(data, context == NULL ? -ENOENT : 0);
+	context->ended = true;
+	if (context->process == NULL || context->blobs == 0 || venus->ending_count >= MAX_ENDING) {
+		free_context(context);
+	} else {
+		process_adopt(context->process, &ending_callbacks, context);
+		list_append(&venus->ending, &context->ending_link);
+		venus->ending_count++;
+	}
+	done(data, 0);
 }
 
 /* --- resources ------------------------------------------------------------------------------ */
@@ -323,6 +367,7 @@ static void blob_created(void *data, struct process_answer *answer)
 	struct memory *memory = NULL;
 	int status = answer->status;
 	free(data);
+	context->blobs--;
 	if (status == 0) {
 		status = idmap_set(&context->resources, request.resource, &made);
 		if (status == 0 && answer->fd >= 0) {
@@ -333,7 +378,12 @@ static void blob_created(void *data, struct process_answer *answer)
 			tell(context, RENDER_WIRE_UNREF, request.resource);
 		}
 	}
+	bool last = context->blobs == 0 && context->process != NULL &&
+		    !list_empty(&context->ending_link);
 	request.done(request.data, status, memory, status == 0 ? answer->map_info : 0);
+	if (last) {
+		free_context(context);
+	}
 }
 
 static void venus_blob_create(struct render *render, const struct render_blob *blob,
@@ -354,6 +404,7 @@ static void venus_blob_create(struct render *render, const struct render_blob *b
 			 .blob_id = blob->blob_id,
 			 .size = blob->size},
 	};
+	context->blobs++;
 	process_request(context->process, &message, blob_created, request);
 }
 
@@ -466,6 +517,9 @@ static void venus_reset(struct render *render)
 	while ((context = idmap_next(&contexts, &cursor)) != NULL) {
 		free_context(context);
 	}
+	while (!list_empty(&venus->ending)) {
+		free_context(container_of(venus->ending.next, struct context, ending_link));
+	}
 	cursor = 0;
 	while ((one = idmap_next(&shared, &cursor)) != NULL) {
 		free_shared(one);
@@ -494,6 +548,7 @@ static int venus_create(const struct render_options *options, uv_loop_t *loop, s
 		.paused = &venus->paused,
 	};
 	idmap_init(&venus->contexts);
+	list_init(&venus->ending);
 	idmap_init(&venus->shared);
 	int error = spawner_attach(options->spawner, loop);
 	if (error == 0) {

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "render/wire.h"
@@ -171,6 +172,9 @@ static void lie_about_blob(const char *deed, const struct render_wire_message *r
 		say_fence(1, 1);
 	} else if (strcmp(deed, "ring") == 0) {
 		say_fence(0xffffffff, 1);
+	} else if (strcmp(deed, "slow") == 0) {
+		nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
+		say(&done, memory);
 	} else if (strcmp(deed, "flood") == 0) {
 		for (;;) {
 			say_fence(0, 1);

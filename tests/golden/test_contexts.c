@@ -209,6 +209,75 @@ static void test_answer_twice(void **state)
 	check_lost(lost);
 }
 
+/*
+ * A context ends while its blob is being made, as when a program exports memory and exits: the blob is
+ * made, another context can share it, and the id is free at once.
+ */
+static void test_end_before_a_blob(void **state)
+{
+	const struct virtio_gpu_ctrl_hdr destroy = {.type = VIRTIO_GPU_CMD_CTX_DESTROY,
+						    .ctx_id = VICTIM};
+	const struct virtio_gpu_ctx_resource attach = {
+		.hdr = {.type = VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, .ctx_id = GOOD},
+		.resource_id = BLOB,
+	};
+	uint64_t answers[2];
+	assert_int_equal(create_context(VICTIM, "slow"), OK);
+	uint16_t blob = post_blob(VICTIM, BLOB, &answers[0]);
+	uint16_t end = post(&destroy, sizeof(destroy), &answers[1]);
+	assert_int_equal(finish(end, answers[1]), OK);
+	assert_false(wire_used(&device.front, 0, blob, NULL));
+	assert_int_equal(create_context(VICTIM, "well"), OK);
+	check_all_else_works();
+	assert_int_equal(finish(blob, answers[0]), OK);
+	assert_int_equal(daemon_command(&device, &attach, sizeof(attach), NULL, 0), OK);
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	wire_free_all(&device.front);
+	assert_int_equal(destroy_context(VICTIM), OK);
+}
+
+/* The same with one that never answers, and many at once: the watchdog ends them, or there are too many. */
+static void test_end_of_stalled_ones(void **state)
+{
+	enum { MANY = 40 };
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answers[MANY];
+	uint16_t blobs[MANY];
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_int_equal(create_context(VICTIM, "stall"), OK);
+		blobs[i] = post_blob(VICTIM, BLOB + i, &answers[i]);
+		assert_int_equal(destroy_context(VICTIM), OK);
+	}
+	check_all_else_works();
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_int_equal(finish(blobs[i], answers[i]), UNSPEC);
+	}
+	wire_free_all(&device.front);
+	assert_int_equal(daemon_counter(&device, "contexts_lost"), lost);
+}
+
+/* Nothing went wrong with what its guest ended before it was there. */
+static void test_end_before_it_is_made(void **state)
+{
+	struct virtio_gpu_ctx_create create = {
+		.hdr = {.type = VIRTIO_GPU_CMD_CTX_CREATE, .ctx_id = VICTIM},
+		.nlen = 11,
+		.context_init = 4,
+		.debug_name = "stall-early",
+	};
+	const struct virtio_gpu_ctrl_hdr destroy = {.type = VIRTIO_GPU_CMD_CTX_DESTROY,
+						    .ctx_id = VICTIM};
+	uint64_t errors = daemon_counter(&device, "command_errors");
+	uint64_t answers[2];
+	uint16_t made = post(&create, sizeof(create), &answers[0]);
+	uint16_t end = post(&destroy, sizeof(destroy), &answers[1]);
+	assert_int_equal(finish(end, answers[1]), OK);
+	assert_int_equal(finish(made, answers[0]), OK);
+	wire_free_all(&device.front);
+	assert_int_equal(daemon_counter(&device, "command_errors"), errors);
+	check_all_else_works();
+}
+
 /* Less memory than it says: this blob is refused, and nothing else happens. */
 static void test_small_memory(void **state)
 {
@@ -497,6 +566,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_lies, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_answer_twice, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_end_before_a_blob, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_end_of_stalled_ones, open_daemon,
+						close_daemon),
+		cmocka_unit_test_setup_teardown(test_end_before_it_is_made, open_daemon,
+						close_daemon),
 		cmocka_unit_test_setup_teardown(test_small_memory, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_stall_while_it_is_made, open_daemon,
 						close_daemon),
