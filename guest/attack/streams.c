@@ -426,7 +426,7 @@ const struct attack attacks_by_streams[] = {
 	LOST("unknown-command", "command 2^20: lost", run_unknown_command, 1),
 	LOST("negative-command", "command -2^31 with all flags: lost", run_negative_command, 1),
 	LOST("truncated", "vkCreateInstance, cut off after each fourth word: lost, each",
-	     run_truncated, 5),
+	     run_truncated, 6),
 	LOST("no-create-info", "vkCreateInstance with NULL for all: lost", run_no_create_info, 1),
 	LOST("array-huge", "an array of 2^32 - 1 names: lost", run_array_huge, 1),
 	LOST("array-mismatch", "an array of 2 where 1 was announced: lost", run_array_mismatch, 1),

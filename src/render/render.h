@@ -81,11 +81,17 @@ void render_destroy(struct render *render, void (*done)(void *data), void *data)
 /* status: 0 or negative errno. May come from inside the call that asked for it. */
 typedef void (*render_done)(void *data, int status);
 
-/* context: > 0, not in use. name: at most 64 bytes, copied, need not be terminated. */
+/*
+ * context: > 0, not in use. name: at most 64 bytes, copied, need not be terminated. done: -ECANCELED when
+ * it was destroyed before it was there.
+ */
 void render_context_create(struct render *render, uint32_t context, uint32_t capset,
 			   const char *name, uint32_t name_length, render_done done, void *data);
 
-/* Pending fences of the context never signal after done: complete them yourself. */
+/*
+ * Pending fences of the context never signal after done: complete them yourself. Blobs that were asked
+ * for before are still made, and answered later.
+ */
 void render_context_destroy(struct render *render, uint32_t context, render_done done, void *data);
 
 struct render_blob {
