@@ -85,16 +85,16 @@ static void on_sent(uv_write_t *request, int status)
 	free(container_of(request, struct sending, request));
 }
 
-void channel_send(struct channel *channel, const char *text)
+int channel_send(struct channel *channel, const char *text)
 {
 	size_t length = strlen(text);
 	if (!channel->open) {
-		return;
+		return 0;
 	}
 	struct sending *sending = malloc(sizeof(*sending) + length + 1);
 	if (sending == NULL) {
 		log_error("cannot send '%s': out of memory", text);
-		return;
+		return -ENOMEM;
 	}
 	memcpy(sending->text, text, length);
 	sending->text[length] = '\n';
@@ -105,4 +105,5 @@ void channel_send(struct channel *channel, const char *text)
 		log_error("cannot send '%s': %s", text, uv_strerror(error));
 		free(sending);
 	}
+	return error;
 }

@@ -30,9 +30,11 @@ int channel_pair(int fds[2]);
 int channel_open(struct channel *channel, uv_loop_t *loop, int fd, lines_callback line,
 		 void (*closed)(void *data), void *data);
 
-/* Sends text and a newline. Never blocks; without effect when the channel is closed. What cannot be
- * sent for want of memory is lost, with a line in the log. */
-void channel_send(struct channel *channel, const char *text);
+/*
+ * Sends text and a newline. Never blocks; without effect when the channel is closed. What cannot be
+ * sent for want of memory is lost, with a line in the log: negative errno.
+ */
+int channel_send(struct channel *channel, const char *text);
 
 /* Accepts one that is closed already. */
 void channel_close(struct channel *channel);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "launcher/qmp.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static void on_line(void *data, const char *line)
 	qmp_parse(line, &message);
 	switch (message.kind) {
 	case QMP_GREETING:
-		channel_send(&qmp->channel, "{\"execute\": \"qmp_capabilities\"}");
+		qmp->deaf = channel_send(&qmp->channel, "{\"execute\": \"qmp_capabilities\"}") < 0;
 		break;
 	case QMP_RETURN:
 		if (!qmp->ready) {
@@ -60,6 +61,7 @@ static void on_line(void *data, const char *line)
 		break;
 	case QMP_INVALID:
 		log_warn("QEMU said on its monitor: %s", line);
+		qmp->deaf |= !qmp->ready; /* if not the greeting, then the answer to ours */
 		break;
 	}
 	qmp_message_finish(&message);
@@ -76,23 +78,25 @@ static void on_closed(void *data)
 int qmp_open(struct qmp *qmp, uv_loop_t *loop, int fd)
 {
 	qmp->ready = false;
+	qmp->deaf = false;
 	qmp->quit_wanted = false;
 	return channel_open(&qmp->channel, loop, fd, on_line, on_closed, qmp);
 }
 
-void qmp_command(struct qmp *qmp, const char *name)
+int qmp_command(struct qmp *qmp, const char *name)
 {
 	char text[128];
-	if (qmp->ready) {
-		snprintf(text, sizeof(text), "{\"execute\": \"%s\"}", name);
-		channel_send(&qmp->channel, text);
+	if (!qmp->ready) {
+		return qmp->deaf ? -EPIPE : 0;
 	}
+	snprintf(text, sizeof(text), "{\"execute\": \"%s\"}", name);
+	return channel_send(&qmp->channel, text);
 }
 
-void qmp_quit(struct qmp *qmp)
+int qmp_quit(struct qmp *qmp)
 {
 	qmp->quit_wanted = true;
-	qmp_command(qmp, "quit");
+	return qmp_command(qmp, "quit");
 }
 
 void qmp_close(struct qmp *qmp)

@@ -29,20 +29,24 @@ void qmp_message_finish(struct qmp_message *message);
 struct qmp {
 	struct channel channel;
 	bool ready; /* capabilities are negotiated */
+	bool deaf; /* they could not be asked for, or the answer was not understood */
 	bool quit_wanted;
 	void (*event)(void *data, const char *name, const json_t *message); /* or NULL */
 	void (*closed)(void *data);
 	void *data;
 };
 
-/* Owns fd. Set event, closed and data before. Negative errno; closed(data) comes in any case. */
+/* Owns fd. Set event, closed and data before. Negative errno; closed(data) as of channel_open. */
 int qmp_open(struct qmp *qmp, uv_loop_t *loop, int fd);
 
-/* A command without arguments. Without effect before QEMU is ready for commands. */
-void qmp_command(struct qmp *qmp, const char *name);
+/*
+ * A command without arguments. Without effect before QEMU is ready for commands. Negative errno when
+ * it could not be sent, or never can be.
+ */
+int qmp_command(struct qmp *qmp, const char *name);
 
-/* Ends QEMU: now, or as soon as it listens. */
-void qmp_quit(struct qmp *qmp);
+/* Ends QEMU: now, or as soon as it listens. Negative errno as of qmp_command. */
+int qmp_quit(struct qmp *qmp);
 
 void qmp_close(struct qmp *qmp);
 

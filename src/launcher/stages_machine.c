@@ -220,9 +220,10 @@ void stages_stop_machine(struct stages *stages)
 	if (!stages->qemu_child.active) {
 		qmp_close(&stages->qmp);
 		channel_close(&stages->control);
+		close_qemu_log(stages);
 		stages_machine_stopped(stages);
 		return;
 	}
-	qmp_quit(&stages->qmp);
-	uv_timer_start(&stages->deadline, on_quit_timeout, QUIT_MS, 0);
+	bool asked = qmp_quit(&stages->qmp) >= 0;
+	uv_timer_start(&stages->deadline, on_quit_timeout, asked ? QUIT_MS : 0, 0);
 }
