@@ -99,8 +99,7 @@ int channel_send(struct channel *channel, const char *text)
 	memcpy(sending->text, text, length);
 	sending->text[length] = '\n';
 	uv_buf_t buf = uv_buf_init(sending->text, (unsigned)length + 1);
-	int error =
-		uv_write(&sending->request, (uv_stream_t *)&channel->pipe, &buf, 1, on_sent);
+	int error = uv_write(&sending->request, (uv_stream_t *)&channel->pipe, &buf, 1, on_sent);
 	if (error < 0) {
 		log_error("cannot send '%s': %s", text, uv_strerror(error));
 		free(sending);

@@ -6,8 +6,7 @@
 
 int lines_init(struct lines *lines, lines_callback callback, void *data)
 {
-	*lines = (struct lines){
-		.callback = callback, .data = data, .text = malloc(LINES_MAX + 1)};
+	*lines = (struct lines){.callback = callback, .data = data, .text = malloc(LINES_MAX + 1)};
 	return lines->text == NULL ? -ENOMEM : 0;
 }
 

@@ -79,17 +79,25 @@ static const struct way {
 	[FAULT_BUS] = {{"once", ENOMEM, false, false}},
 };
 
+/* In memory that a program may share (fault_lend). */
+struct progress {
+	atomic_uint calls; /* of this kind, in this run */
+	atomic_bool happened;
+};
+
+static struct progress own_progress;
+
 static struct {
 	const char *path;
 	bool active;
-	pid_t process; /* the others of a test are not to fail */
+	pid_t process; /* the others of a test are not to fail; 0: all are */
+	bool lent; /* to programs; nothing fails here */
+	struct progress *progress;
 	enum fault_kind kind;
 	unsigned way;
 	unsigned at; /* 0: count only */
-	atomic_uint calls; /* of this kind, in this run */
 	atomic_bool stopped;
 	atomic_bool relented;
-	atomic_bool happened;
 	void *frames[MAX_FRAMES];
 	int frame_count;
 	const char *call; /* what failed */
@@ -99,7 +107,7 @@ static struct {
 	int only_kind; /* of the environment; -1 */
 	unsigned only_at;
 	unsigned only_way;
-} state = {.only_kind = -1};
+} state = {.only_kind = -1, .progress = &own_progress};
 
 static _Thread_local unsigned spared;
 
@@ -301,21 +309,23 @@ static void print_frames(void *const *frames, int count)
 static void tell(void)
 {
 	state.active = false;
+	if (state.process == 0) {
+		/* Confined, maybe: no other program can be asked for lines. */
+		backtrace_symbols_fd(state.frames, state.frame_count, STDERR_FILENO);
+		_exit(FAULT_BROKEN);
+	}
 	if (state.at == 0) {
 		fprintf(stderr, "%s: no fault (counting %s)\n", state.path, kind_names[state.kind]);
 		return;
 	}
 	fprintf(stderr, "%s: FAULT_KIND=%s FAULT_AT=%u FAULT_WAY=%u (%s)%s\n", state.path,
 		kind_names[state.kind], state.at, state.way, ways[state.kind][state.way].name,
-		state.happened ? ", which was" : ", not yet");
-	if (state.happened) {
+		state.progress->happened ? ", which was" : ", not yet");
+	if (state.progress->happened) {
 		fprintf(stderr, "%s at\n", state.call);
 		print_frames(state.frames, state.frame_count);
 	}
 }
-
-void fault_tell(void);
-void fault_tell(void) { bool a = state.active; tell(); state.active = a; }
 
 void fault_fail(const char *file, int line, const char *condition, const char *format, ...)
 {
@@ -351,7 +361,9 @@ static void set_up_signals(void)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		sigaction(signals[i], &action, NULL);
 	}
-	signal(SIGPIPE, SIG_IGN);
+	if (state.process != 0) {
+		signal(SIGPIPE, SIG_IGN);
+	}
 	if (__sanitizer_set_death_callback != NULL) {
 		__sanitizer_set_death_callback(tell);
 	}
@@ -362,7 +374,7 @@ static void set_up_signals(void)
 bool fault_wanted(enum fault_kind kind)
 {
 	return state.active && kind == state.kind && spared == 0 && !state.stopped &&
-	       !state.relented && state.process == getpid();
+	       !state.relented && !state.lent && (state.process == 0 || state.process == getpid());
 }
 
 int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool may_wait,
@@ -377,11 +389,11 @@ int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool ma
 	    (only_wait && !waits)) {
 		return 0;
 	}
-	unsigned n = atomic_fetch_add(&state.calls, 1) + 1;
+	unsigned n = atomic_fetch_add(&state.progress->calls, 1) + 1;
 	if (state.at == 0 || (n != state.at && !(way->lasting && n > state.at))) {
 		return 0;
 	}
-	state.happened = true;
+	state.progress->happened = true;
 	if (n == state.at) {
 		state.call = call;
 		state.frame_count = backtrace(state.frames, MAX_FRAMES);
@@ -391,7 +403,7 @@ int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool ma
 
 bool fault_happened(void)
 {
-	return state.happened;
+	return state.progress->happened;
 }
 
 bool fault_is_harmless(void)
@@ -401,7 +413,7 @@ bool fault_is_harmless(void)
 
 bool fault_excuses(void)
 {
-	return state.happened && !state.stopped && !fault_is_harmless();
+	return state.progress->happened && !state.stopped && !fault_is_harmless();
 }
 
 void fault_stop(void)
@@ -411,7 +423,8 @@ void fault_stop(void)
 
 bool fault_relent(void)
 {
-	bool lasted = state.happened && !state.relented && ways[state.kind][state.way].lasting;
+	bool lasted =
+		state.progress->happened && !state.relented && ways[state.kind][state.way].lasting;
 	state.relented = lasted || state.relented;
 	return lasted;
 }
@@ -426,6 +439,50 @@ void fault_spare_end(void)
 	spared--;
 }
 
+/* --- other programs ------------------------------------------------------------------------- */
+
+#define LENT_FD 200
+
+static struct progress *map_progress(int fd)
+{
+	void *at = mmap(NULL, sizeof(struct progress), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	FAULT_CHECK(at != MAP_FAILED, "no memory to share");
+	return at;
+}
+
+void fault_lend(char *variable, size_t size)
+{
+	if (!state.lent) {
+		int fd = memfd_create("fault", 0);
+		FAULT_CHECK(ftruncate(fd, sizeof(struct progress)) == 0, "no memory to share");
+		FAULT_CHECK(dup2(fd, LENT_FD) == LENT_FD, "no descriptor %d", LENT_FD);
+		close(fd);
+		state.progress = map_progress(LENT_FD);
+		state.lent = true;
+	}
+	snprintf(variable, size, "FAULT_LENT=%d %u %u", (int)state.kind, state.way, state.at);
+}
+
+void fault_borrow(void)
+{
+	int kind;
+	const char *lent = getenv("FAULT_LENT");
+	if (lent == NULL || sscanf(lent, "%d %u %u", &kind, &state.way, &state.at) != 3) {
+		return;
+	}
+	void *warm[2];
+	backtrace(warm, 2);
+	state.path = "a program";
+	state.kind = (enum fault_kind)kind;
+	state.process = 0;
+	state.progress = map_progress(LENT_FD);
+	close(LENT_FD);
+	unsetenv("FAULT_LENT");
+	fault_replace_allocator();
+	set_up_signals();
+	state.active = true;
+}
+
 /* --- runs ------------------------------------------------------------------------------------ */
 
 static void run(fault_scenario scenario, void *data, bool judge)
@@ -435,10 +492,10 @@ static void run(fault_scenario scenario, void *data, bool judge)
 	unsigned threads = count_threads();
 	run_number++;
 	state.process = getpid();
-	state.calls = 0;
+	state.progress->calls = 0;
 	state.stopped = false;
 	state.relented = false;
-	state.happened = false;
+	state.progress->happened = false;
 	alarm(RUN_SECONDS);
 	state.active = true;
 	scenario(data);
@@ -467,12 +524,12 @@ static void try_way(fault_scenario scenario, void *data)
 	}
 	for (state.at = 1; state.at < MAX_RUNS; state.at += stride) {
 		run(scenario, data, true);
-		if (!state.happened) {
+		if (!state.progress->happened) {
 			break;
 		}
 		state.injected[state.kind]++;
 	}
-	FAULT_CHECK(!state.happened, "this has no end");
+	FAULT_CHECK(!state.progress->happened, "this has no end");
 }
 
 static double seconds_since(const struct timespec *start)
@@ -527,6 +584,7 @@ void fault_init(const char *path)
 	}
 	state.only_at = number_of("FAULT_AT", 1);
 	state.only_way = number_of("FAULT_WAY", 0);
+	state.process = getpid();
 	fault_replace_allocator();
 	set_up_signals();
 	fault_set_quiet(getenv("FAULT_LOG") == NULL);
