@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
@@ -190,6 +191,25 @@ static void test_entries(void **state)
 			 OK);
 	assert_int_equal(daemon_transfer(&device, 1, 0, 0, 64, 64, 0), OK);
 	check_usage("entries", 0, 4, 1);
+	/* Blobs of guest pages are made of them, too. */
+	struct {
+		struct virtio_gpu_resource_create_blob head;
+		struct virtio_gpu_mem_entry entries[5];
+	} blob = {
+		.head.hdr.type = VIRTIO_GPU_CMD_RESOURCE_CREATE_BLOB,
+		.head.resource_id = 2,
+		.head.blob_mem = GUEST,
+		.head.nr_entries = 5,
+		.head.size = 5 * 4096,
+	};
+	memcpy(blob.entries, request.entries, sizeof(blob.entries));
+	assert_int_equal(daemon_command(&device, &blob, sizeof(blob), NULL, 0), BAD_PARAMETER);
+	blob.head.nr_entries = 4;
+	blob.head.size = 4 * 4096;
+	assert_int_equal(
+		daemon_command(&device, &blob, sizeof(blob) - sizeof(blob.entries[0]), NULL, 0),
+		OK);
+	check_usage("entries", 0, 4, 2);
 }
 
 static uint32_t submit(uint32_t context, uint32_t size)
@@ -386,6 +406,43 @@ static void test_a_reserve_of_descriptors(void **state)
 	assert_int_equal(status, 0);
 }
 
+/* What hesperd says: the counts, and no more than a few lines a second. */
+static void test_the_line(void **state)
+{
+	enum { TRIES = 500 };
+	static char text[65536];
+	char path[] = "/tmp/hesper-limits-XXXXXX";
+	int file = mkstemp(path);
+	int stderr_before = dup(STDERR_FILENO);
+	assert_true(file >= 0 && stderr_before >= 0);
+	unlink(path);
+	dup2(file, STDERR_FILENO);
+	open_with("--max-resources=2");
+	dup2(stderr_before, STDERR_FILENO);
+	close(stderr_before);
+	time_t start = time(NULL);
+	assert_int_equal(picture(1, 64), OK);
+	assert_int_equal(picture(2, 64), OK);
+	for (unsigned i = 0; i < TRIES; i++) {
+		assert_int_equal(picture(3, 64), NO_MEMORY);
+	}
+	time_t took = time(NULL) - start;
+	check_usage("resources", 2, 2, TRIES);
+	ssize_t size = pread(file, text, sizeof(text) - 1, 0);
+	close(file);
+	assert_true(size > 0);
+	text[size] = '\0';
+	unsigned lines = 0;
+	for (const char *at = text; (at = strstr(at, "at a limit")) != NULL; at++) {
+		lines++;
+	}
+	print_message("%u lines in %d s\n%.120s\n", lines, (int)took, text);
+	assert_non_null(strstr(text, "2 in use, 1 more asked for, 2 allowed (hesperd "
+				     "--max-resources)"));
+	/* Five in each of the seconds that were begun. */
+	assert_in_range(lines, 1, 5 * ((unsigned)took + 2));
+}
+
 static void test_a_reset_gives_everything_back(void **state)
 {
 	open_with("--max-resources=4");
@@ -419,6 +476,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_fences, close_daemon),
 		cmocka_unit_test_teardown(test_descriptors, close_daemon),
 		cmocka_unit_test(test_a_reserve_of_descriptors),
+		cmocka_unit_test_teardown(test_the_line, close_daemon),
 		cmocka_unit_test_teardown(test_a_reset_gives_everything_back, close_daemon),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
