@@ -318,11 +318,17 @@ void wire_set_ring(struct wire_front *front, unsigned queue)
 	wire_send(front, VHOST_USER_SET_VRING_NUM, 0, &num, sizeof(num), NULL, 0);
 	wire_send(front, VHOST_USER_SET_VRING_BASE, 0, &base, sizeof(base), NULL, 0);
 	wire_send(front, VHOST_USER_SET_VRING_ADDR, 0, &addr, sizeof(addr), NULL, 0);
+	if (front->call_delay_ms < 0) {
+		set_vring_fd(front, VHOST_USER_SET_VRING_CALL, queue, ring->call);
+	}
 	set_vring_fd(front, VHOST_USER_SET_VRING_KICK, queue, ring->kick);
 	/* QEMU injects one kick. */
 	const uint64_t one = 1;
 	wire_check_equal(write(ring->kick, &one, sizeof(one)), sizeof(one));
-	set_vring_fd(front, VHOST_USER_SET_VRING_CALL, queue, ring->call);
+	if (front->call_delay_ms >= 0) {
+		usleep(1000u * (unsigned)front->call_delay_ms);
+		set_vring_fd(front, VHOST_USER_SET_VRING_CALL, queue, ring->call);
+	}
 }
 
 uint64_t wire_enable(struct wire_front *front, unsigned queue, bool enable)

@@ -89,6 +89,7 @@ struct wire_front {
 	uint64_t allocated; /* bytes of RAM */
 	struct wire_ring rings[WIRE_MAX_QUEUES];
 	bool started;
+	int call_delay_ms; /* between SET_VRING_KICK and _CALL at a start; below 0: _CALL first */
 	bool tolerant; /* of flags and files in a reply that QEMU would not take */
 
 	enum wire_policy policy;

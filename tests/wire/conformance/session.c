@@ -231,9 +231,14 @@ static void features_after_rings(struct subject *subject, const void *data)
 	scenario_features_after_rings(&subject->front, subject->features, &echo);
 }
 
+/* In either order, and in QEMU's with the time between that a busy host may take. */
+static const int call_first = -1;
+static const int call_late = 50;
+
 static void pause_and_go_on(struct subject *subject, const void *data)
 {
 	const struct scenario_echo echo = subject_echo(subject);
+	subject->front.call_delay_ms = *(const int *)data;
 	scenario_pause(&subject->front, subject->features, &echo);
 }
 
@@ -370,7 +375,10 @@ static const struct conformance_test tests[] = {
 	{"without-protocol-features", "vhost-user, Ring states", GREETED, 0, 0,
 	 without_protocol_features},
 	{"features-after-rings", "vhost-user, Ring states", GREETED, 0, 0, features_after_rings},
-	{"pause", "vhost-user, Suspended device state", GREETED, 0, 0, pause_and_go_on},
+	{"pause", "vhost-user, Suspended device state", GREETED, 0, 0, pause_and_go_on,
+	 &call_first},
+	{"pause-and-late-call", "vhost-user, Ring states", GREETED, 0, 0, pause_and_go_on,
+	 &call_late},
 	{"reset", "vhost-user GET_VRING_BASE", GREETED, 0, 0, reset},
 	{"reset-and-resources", "vhost-user GET_VRING_BASE", RUNNING, 0, 0, reset_and_resources},
 	{"disable-one-queue", "vhost-user SET_VRING_ENABLE", GREETED,
