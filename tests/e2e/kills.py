@@ -20,6 +20,7 @@ import random
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 from chain import describe  # noqa: E402  (also says where hesper's programs are)
+from guestctl import GuestError  # noqa: E402
 from machine import Machine, wait_for  # noqa: E402
 from processes import below, busy, contexts, read, spare, spawners  # noqa: E402
 from scripted import ScriptedViewer  # noqa: E402
@@ -169,8 +171,12 @@ class Desk:
         finally:
             self.clean()
 
-    def clean(self):
+    def close_all(self):
         """After anything."""
+        self.watch.close()
+        self.clean()
+
+    def clean(self):
         if self.machine.guest is not None:
             self.machine.guest.close()
         for process in (self.viewer.process, self.machine.qemu, self.machine.daemon):
@@ -332,15 +338,14 @@ def note(name, number, entry):
           flush=True)
 
 
-def run_row(desk, name, times, chance):
-    """The kills of one row, on a machine that goes on."""
+def run_row(desk, name, times, chance, entries):
+    """The kills of one row, on a machine that goes on; what is left at its end."""
     if desk.names is None:
         desk.names = desk.files()
         desk.start_session()
         desk.stop_session()
     before = desk.rest()
     desk.start_session()
-    entries = []
     for number in range(1, times + 1):
         entry = {"moment": chance.uniform(0, MOMENTS), "load": load()}
         time.sleep(entry["moment"])
@@ -351,12 +356,11 @@ def run_row(desk, name, times, chance):
         entries.append(entry)
         note(name, number, entry)
     desk.stop_session()
-    return entries, desk.rest_again(before)
+    return desk.rest_again(before)
 
 
-def run_last(x11, name, times, chance):
+def run_last(x11, name, times, chance, entries):
     """A machine for each kill."""
-    entries = []
     for number in range(1, times + 1):
         desk = Desk(x11)
         try:
@@ -368,9 +372,39 @@ def run_last(x11, name, times, chance):
             entries.append(entry)
             note(name, number, entry)
         finally:
-            desk.watch.close()
-            desk.clean()
-    return entries, []
+            desk.close_all()
+    return []
+
+
+def run_rows(x11, names, times, chance):
+    """All rows, and what the machine is. A row that breaks off says why, and the next one gets a new
+    machine."""
+    desk, about, rows = None, None, {}
+    try:
+        for name in names:
+            rows[name] = row = {"kills": [], "left": []}
+            try:
+                if name in LAST:
+                    if desk is not None:
+                        about = about or describe(desk.machine)
+                        desk.close()
+                        desk = None
+                    row["left"] = run_last(x11, name, times, chance, row["kills"])
+                    continue
+                desk = desk or Desk(x11)
+                about = about or describe(desk.machine)
+                row["left"] = run_row(desk, name, times, chance, row["kills"])
+            except (AssertionError, OSError, GuestError, subprocess.TimeoutExpired) as error:
+                row["error"] = str(error)
+                print(f"# {name} broke off: {error}", file=sys.stderr, flush=True)
+                if desk is not None:
+                    print(desk.machine.log("hesperd.log")[-3000:], file=sys.stderr)
+                    desk.close_all()
+                    desk = None
+    finally:
+        if desk is not None:
+            desk.close()
+    return about, rows
 
 
 def table(rows, limit):
@@ -394,6 +428,8 @@ def verdict(rows, limit):
     """What is not as it should be."""
     wrong = []
     for name, row in rows.items():
+        if "error" in row:
+            wrong.append(f"{name}: {row['error']}")
         wrong += [f"{name}: left: {word}" for word in row["left"]]
         for entry in row["kills"]:
             wrong += [f"{name}: left: {word}" for word in entry["left"]]
@@ -417,21 +453,7 @@ def main():
     rows, begun = {}, time.monotonic()
     names = [name for name in ROWS if not options.only or name in options.only]
     with XServer() as x11:
-        desk = Desk(x11)
-        about = describe(desk.machine)
-        try:
-            for name in (n for n in names if n not in LAST):
-                entries, left = run_row(desk, name, options.times, chance)
-                rows[name] = {"kills": entries, "left": left}
-            desk.close()
-        except BaseException:
-            print(desk.machine.log("hesperd.log")[-3000:], file=sys.stderr)
-            desk.watch.close()
-            desk.clean()
-            raise
-        for name in (n for n in names if n in LAST):
-            entries, left = run_last(x11, name, options.times, chance)
-            rows[name] = {"kills": entries, "left": left}
+        about, rows = run_rows(x11, names, options.times, chance)
     print(table(rows, options.limit))
     loads = [e["load"] for row in rows.values() for e in row["kills"]]
     print(f"\nseed {options.seed}, {time.monotonic() - begun:.0f} s, load {min(loads):.1f} to {max(loads):.1f}")
