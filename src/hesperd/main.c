@@ -59,6 +59,12 @@ struct hesperd {
 	int status;
 };
 
+static int fail(const char *what, int error)
+{
+	log_error("%s: %s", what, strerror(-error));
+	return error;
+}
+
 static void stop(struct hesperd *d, int status);
 
 static void close_signals(void *data)
@@ -198,15 +204,18 @@ static int let_in(struct hesperd *d)
 {
 	int error = seat_serve(&d->seat);
 	if (error < 0) {
-		return error;
+		return fail("the input devices", error);
 	}
 	if (d->options.socket_path == NULL) {
 		return attach(d, (int)d->options.fd);
 	}
-	uv_poll_init(&d->loop, &d->accept_poll, d->listen_fd);
-	d->accept_poll.data = d;
-	d->accept_open = true;
-	return uv_poll_start(&d->accept_poll, UV_READABLE, handle_accept);
+	error = uv_poll_init(&d->loop, &d->accept_poll, d->listen_fd);
+	if (error == 0) {
+		d->accept_poll.data = d;
+		d->accept_open = true;
+		error = uv_poll_start(&d->accept_poll, UV_READABLE, handle_accept);
+	}
+	return error < 0 ? fail("the machine's socket", error) : 0;
 }
 
 static void handle_render_ready(void *data, int error)
@@ -302,9 +311,24 @@ static int start_spawner(struct hesperd *d)
 	return error;
 }
 
-static int start(struct hesperd *d)
+static int listen_to_signals(struct hesperd *d)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1};
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		int error = uv_signal_init(&d->loop, &d->signals[i]);
+		if (error == 0) {
+			d->signals[i].data = d;
+			error = uv_signal_start(&d->signals[i], handle_signal, numbers[i]);
+		}
+		if (error < 0) {
+			return error;
+		}
+	}
+	return 0;
+}
+
+static int start(struct hesperd *d)
+{
 	const struct hesperd_options *o = &d->options;
 	if (o->socket_path != NULL && socket_open(&d->errands, KEEPER_MACHINE, &d->listen_fd) < 0) {
 		return -1;
@@ -314,13 +338,14 @@ static int start(struct hesperd *d)
 	}
 	d->window_files = window_files_create();
 	if (d->window_files == NULL) {
-		return -1;
+		return fail("the machine's windows", -ENOMEM);
 	}
-	uv_loop_init(&d->loop);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		uv_signal_init(&d->loop, &d->signals[i]);
-		d->signals[i].data = d;
-		uv_signal_start(&d->signals[i], handle_signal, numbers[i]);
+	int error = uv_loop_init(&d->loop);
+	if (error == 0) {
+		error = listen_to_signals(d);
+	}
+	if (error < 0) {
+		return fail("the main loop", error);
 	}
 	keeper_unblock();
 	struct display_server_options display = {
@@ -344,22 +369,25 @@ static int start(struct hesperd *d)
 	for (unsigned i = 0; i < o->outputs.count; i++) {
 		display.output_names[i] = o->outputs.list[i].name;
 	}
-	if (display_server_create(&d->loop, &display, &d->display) < 0) {
-		return -1;
+	error = display_server_create(&d->loop, &display, &d->display);
+	if (error == 0 && d->display_fd >= 0) {
+		error = display_server_listen(d->display, d->display_fd);
 	}
-	if (d->display_fd >= 0 && display_server_listen(d->display, d->display_fd) < 0) {
-		return -1;
+	if (error < 0) {
+		return fail("the display", error);
 	}
 	gpu.display = d->display;
-	if (gpu_create(&gpu, &d->loop, &d->gpu) < 0) {
-		return -1;
+	error = gpu_create(&gpu, &d->loop, &d->gpu);
+	if (error < 0) {
+		return fail("the device", error);
 	}
 	d->seat.gpu = d->gpu;
 	d->seat.display = d->display;
 	d->seat.ended = handle_sessions;
 	d->seat.data = d;
-	if (seat_open(&d->seat, &d->loop, d->window_files) < 0) {
-		return -1;
+	error = seat_open(&d->seat, &d->loop, d->window_files);
+	if (error < 0) {
+		return fail("the input devices", error);
 	}
 	d->render_options = (struct render_options){
 		.spawner = d->spawner,
@@ -368,10 +396,10 @@ static int start(struct hesperd *d)
 		.callbacks = &gpu_render_callbacks,
 		.data = d->gpu,
 	};
-	int error = render_create(o->render == HESPERD_RENDER_NONE ? &render_none : &render_venus,
-				  &d->render_options, &d->loop, &d->render);
+	error = render_create(o->render == HESPERD_RENDER_NONE ? &render_none : &render_venus,
+			      &d->render_options, &d->loop, &d->render);
 	if (error < 0) {
-		return error;
+		return fail("the renderer", error);
 	}
 	d->spawner = NULL;
 	gpu_set_render(d->gpu, d->render);

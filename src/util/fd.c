@@ -115,8 +115,14 @@ int fd_listen(const char *path, int backlog)
 	if (fd < 0) {
 		return -errno;
 	}
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, backlog) < 0) {
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		error = -errno;
+		close(fd);
+		return error;
+	}
+	if (listen(fd, backlog) < 0) {
+		error = -errno;
+		unlink(path);
 		close(fd);
 		return error;
 	}

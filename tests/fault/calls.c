@@ -538,6 +538,10 @@ WRAP_CALL(getrlimit64, (int resource, struct rlimit *limit), (resource, limit))
 WRAP_CALL(setrlimit, (int resource, const struct rlimit *limit), (resource, limit))
 WRAP_CALL(setrlimit64, (int resource, const struct rlimit *limit), (resource, limit))
 
+WRAP_CALL(unshare, (int flags), (flags))
+WRAP_CALL(chroot, (const char *path), (path))
+WRAP_CALL(rename, (const char *from, const char *to), (from, to))
+
 WRAP(int, posix_spawn, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
      const posix_spawnattr_t *attributes, char *const *argv, char *const *environment)
 {

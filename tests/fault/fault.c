@@ -83,6 +83,10 @@ static const struct way {
 struct progress {
 	atomic_uint calls; /* of this kind, in this run */
 	atomic_bool happened;
+	char program[256];
+	char call[32]; /* what failed */
+	uintptr_t frames[MAX_FRAMES]; /* of the program's file */
+	int frame_count;
 };
 
 static struct progress own_progress;
@@ -98,9 +102,6 @@ static struct {
 	unsigned at; /* 0: count only */
 	atomic_bool stopped;
 	atomic_bool relented;
-	void *frames[MAX_FRAMES];
-	int frame_count;
-	const char *call; /* what failed */
 
 	unsigned injected[FAULT_KINDS];
 	struct timespec start;
@@ -286,32 +287,50 @@ static void check_memory(void)
 
 /* --- words ----------------------------------------------------------------------------------- */
 
-static void print_frames(void *const *frames, int count)
+/* As the file has it: position independent programs are somewhere. */
+static uintptr_t in_file(const void *frame)
 {
-	char self[64];
-	char command[2048];
-	snprintf(self, sizeof(self), "/proc/%d/exe", (int)getpid());
-	size_t used = (size_t)snprintf(command, sizeof(command), "addr2line -s -f -p -e %s", self);
-	/* Each address as the file has it: position independent programs are somewhere. */
 	extern const char __executable_start;
+	return (uintptr_t)frame - (uintptr_t)&__executable_start - 1;
+}
+
+static void print_lines(const uintptr_t *frames, int count)
+{
+	char command[2048];
+	size_t used = (size_t)snprintf(command, sizeof(command), "addr2line -s -f -p -e %s",
+				       state.progress->program);
 	for (int i = 0; i < count && used < sizeof(command) - 32; i++) {
-		uintptr_t at = (uintptr_t)frames[i] - (uintptr_t)&__executable_start - 1;
 		used += (size_t)snprintf(command + used, sizeof(command) - used, " 0x%" PRIxPTR,
-					 at);
+					 frames[i]);
 	}
 	strcat(command, " >&2");
 	fflush(NULL);
 	if (system(command) != 0) {
-		backtrace_symbols_fd(frames, count, STDERR_FILENO);
+		fprintf(stderr, "%s\n", command);
 	}
+}
+
+static void print_frames(void *const *frames, int count)
+{
+	uintptr_t places[MAX_FRAMES];
+	for (int i = 0; i < count; i++) {
+		places[i] = in_file(frames[i]);
+	}
+	print_lines(places, count);
+}
+
+static void name_program(void)
+{
+	ssize_t size = readlink("/proc/self/exe", state.progress->program,
+				sizeof(state.progress->program) - 1);
+	state.progress->program[size < 0 ? 0 : size] = '\0';
 }
 
 static void tell(void)
 {
 	state.active = false;
 	if (state.process == 0) {
-		/* Confined, maybe: no other program can be asked for lines. */
-		backtrace_symbols_fd(state.frames, state.frame_count, STDERR_FILENO);
+		/* Who lent the fault tells the rest. */
 		_exit(FAULT_BROKEN);
 	}
 	if (state.at == 0) {
@@ -322,8 +341,8 @@ static void tell(void)
 		kind_names[state.kind], state.at, state.way, ways[state.kind][state.way].name,
 		state.progress->happened ? ", which was" : ", not yet");
 	if (state.progress->happened) {
-		fprintf(stderr, "%s at\n", state.call);
-		print_frames(state.frames, state.frame_count);
+		fprintf(stderr, "%s at\n", state.progress->call);
+		print_lines(state.progress->frames, state.progress->frame_count);
 	}
 }
 
@@ -345,7 +364,7 @@ static void handle_death(int signal)
 	sigaction(SIGSEGV, &as_ever, NULL);
 	sigaction(SIGABRT, &as_ever, NULL);
 	void *frames[MAX_FRAMES];
-	int count = backtrace(frames, MAX_FRAMES);
+	int count = state.process == 0 ? 0 : backtrace(frames, MAX_FRAMES);
 	fprintf(stderr, "signal %d: %s, at\n", signal, strsignal(signal));
 	print_frames(frames, count);
 	tell();
@@ -395,8 +414,13 @@ int fault_now(enum fault_kind kind, const char *call, bool may_be_short, bool ma
 	}
 	state.progress->happened = true;
 	if (n == state.at) {
-		state.call = call;
-		state.frame_count = backtrace(state.frames, MAX_FRAMES);
+		void *frames[MAX_FRAMES];
+		int count = backtrace(frames, MAX_FRAMES);
+		for (int i = 0; i < count; i++) {
+			state.progress->frames[i] = in_file(frames[i]);
+		}
+		state.progress->frame_count = count;
+		snprintf(state.progress->call, sizeof(state.progress->call), "%s", call);
 	}
 	return way->error;
 }
@@ -476,6 +500,7 @@ void fault_borrow(void)
 	state.kind = (enum fault_kind)kind;
 	state.process = 0;
 	state.progress = map_progress(LENT_FD);
+	name_program();
 	close(LENT_FD);
 	unsetenv("FAULT_LENT");
 	fault_replace_allocator();
@@ -585,6 +610,7 @@ void fault_init(const char *path)
 	state.only_at = number_of("FAULT_AT", 1);
 	state.only_way = number_of("FAULT_WAY", 0);
 	state.process = getpid();
+	name_program();
 	fault_replace_allocator();
 	set_up_signals();
 	fault_set_quiet(getenv("FAULT_LOG") == NULL);

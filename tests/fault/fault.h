@@ -71,6 +71,14 @@ _Noreturn void fault_fail(const char *file, int line, const char *condition, con
 			  ...) __attribute__((format(printf, 4, 5)));
 
 /*
+ * Faults are to happen in the programs that the scenario starts, in all of their processes, and not
+ * here. Writes what their environment has to have. They are linked with program.c, and end with
+ * FAULT_BROKEN where a test would fail; what is left in them is not counted.
+ */
+void fault_lend(char *variable, size_t size);
+#define FAULT_BROKEN 99
+
+/*
  * First in main: libuv's memory, signals, no logging unless FAULT_LOG is set. FAULT_KIND=memory
  * and FAULT_AT=n in the environment play one fault only, as the first way of the kind unless
  * FAULT_WAY says which; FAULT_STRIDE=s every s-th.

@@ -24,6 +24,8 @@ void fault_forget(const void *at);
 
 /* Words of the log are dropped, not written. */
 void fault_set_quiet(bool quiet);
+/* A program's side of fault_lend. */
+void fault_borrow(void);
 /* Gives libuv our memory. */
 void fault_replace_allocator(void);
 

@@ -7,7 +7,6 @@
 #include <hesper/guest_pages.h>
 
 #include <fcntl.h>
-#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +17,7 @@
 #include <vulkan/vulkan.h>
 
 #include "fault.h"
+#include "lavapipe.h"
 
 #define DMA_BUF VK_EXTERNAL_MEMORY_HANDLE_TYPE_DMA_BUF_BIT_EXT
 #define SYNC_FD VK_EXTERNAL_SEMAPHORE_HANDLE_TYPE_SYNC_FD_BIT
@@ -437,22 +437,6 @@ static void scenario(void *data)
 
 /* --- setup ----------------------------------------------------------------------------------- */
 
-static bool find_driver(void)
-{
-	static const char *const places[] = {"/usr/share/vulkan/icd.d/lvp_icd*.json",
-					     "/usr/local/share/vulkan/icd.d/lvp_icd*.json"};
-	bool found = false;
-	for (size_t i = 0; !found && i < sizeof(places) / sizeof(places[0]); i++) {
-		glob_t files;
-		found = glob(places[i], 0, NULL, &files) == 0;
-		if (found) {
-			setenv("VK_DRIVER_FILES", files.gl_pathv[0], 1);
-		}
-		globfree(&files);
-	}
-	return found;
-}
-
 static void choose_layer(void)
 {
 	char path[PATH_MAX];
@@ -462,7 +446,6 @@ static void choose_layer(void)
 	*strrchr(path, '/') = '\0';
 	setenv("VK_ADD_LAYER_PATH", path, 1);
 	setenv("VK_INSTANCE_LAYERS", "VK_LAYER_HESPER_host_memory", 1);
-	setenv("VK_LOADER_LAYERS_DISABLE", "~implicit~", 1);
 	/* With /dev/udmabuf, lavapipe exports dma-bufs and the layer would stay out. */
 	setenv("HESPER_HOST_MEMORY", "always", 1);
 }
@@ -471,7 +454,7 @@ int main(void)
 {
 	struct application keeps = {0}; /* the loader's libraries where they are */
 	fault_init("fault_layer");
-	if (!find_driver()) {
+	if (!lavapipe_choose()) {
 		printf("no lavapipe on this machine\n");
 		return 77;
 	}
