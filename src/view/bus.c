@@ -93,7 +93,7 @@ static void deliver_stop(struct letter *letter)
 	for (unsigned console = 0; console < VIEW_MAX_CONSOLES; console++) {
 		view_bus_forget(bus, console);
 	}
-	for (int i = 0; i < VIEW_BUS_SIGNALS; i++) {
+	for (int i = 0; i < bus->watched; i++) {
 		uv_close((uv_handle_t *)&bus->signals[i], NULL);
 	}
 	uv_close((uv_handle_t *)&bus->retry, NULL);
@@ -122,6 +122,28 @@ static void init_lock(struct view_bus *bus)
 	pthread_mutex_init(&bus->lock, NULL);
 }
 
+static void destroy(struct view_bus *bus)
+{
+	pthread_cond_destroy(&bus->changed);
+	pthread_mutex_destroy(&bus->lock);
+	free(bus);
+}
+
+static int watch_signals(struct view_bus *bus)
+{
+	static const int numbers[VIEW_BUS_SIGNALS] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+	int r = 0;
+	for (int i = 0; i < VIEW_BUS_SIGNALS && r == 0; i++) {
+		r = uv_signal_init(&bus->loop, &bus->signals[i]);
+		if (r == 0) {
+			bus->signals[i].data = bus;
+			bus->watched++;
+			r = uv_signal_start(&bus->signals[i], on_signal, numbers[i]);
+		}
+	}
+	return r;
+}
+
 int view_bus_start(const struct view_bus_options *options, struct view_bus **out)
 {
 	struct view_bus *bus = calloc(1, sizeof(*bus));
@@ -131,26 +153,31 @@ int view_bus_start(const struct view_bus_options *options, struct view_bus **out
 	bus->options = *options;
 	bus->stop.deliver = deliver_stop;
 	bus->give_up_ns = clock_now_ns() + options->wait_s * CLOCK_NS_PER_S;
-	init_lock(bus);
 	int r = uv_loop_init(&bus->loop);
-	if (r == 0) {
-		r = mailbox_init(&bus->mailbox, &bus->loop);
-	}
 	if (r < 0) {
-		return r; /* start-up: the process ends */
+		free(bus);
+		return r;
 	}
-	static const int numbers[VIEW_BUS_SIGNALS] = {SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
-	for (int i = 0; i < VIEW_BUS_SIGNALS; i++) {
-		uv_signal_init(&bus->loop, &bus->signals[i]);
-		bus->signals[i].data = bus;
-		uv_signal_start(&bus->signals[i], on_signal, numbers[i]);
+	init_lock(bus);
+	r = mailbox_init(&bus->mailbox, &bus->loop);
+	if (r < 0) {
+		uv_loop_close(&bus->loop);
+		destroy(bus);
+		return r;
 	}
 	uv_timer_init(&bus->loop, &bus->retry);
 	bus->retry.data = bus;
 	uv_timer_start(&bus->retry, on_retry, 0, 0);
-	r = pthread_create(&bus->thread, NULL, run, bus);
-	if (r != 0) {
-		return -r;
+	r = watch_signals(bus);
+	if (r == 0) {
+		r = -pthread_create(&bus->thread, NULL, run, bus);
+	}
+	if (r < 0) {
+		deliver_stop(&bus->stop);
+		uv_run(&bus->loop, UV_RUN_DEFAULT);
+		uv_loop_close(&bus->loop);
+		destroy(bus);
+		return r;
 	}
 	*out = bus;
 	return 0;
@@ -217,7 +244,5 @@ void view_bus_stop(struct view_bus *bus)
 	mailbox_post(&bus->mailbox, &bus->stop);
 	pthread_join(bus->thread, NULL);
 	uv_loop_close(&bus->loop);
-	pthread_cond_destroy(&bus->changed);
-	pthread_mutex_destroy(&bus->lock);
-	free(bus);
+	destroy(bus);
 }

@@ -78,6 +78,7 @@ struct view_bus_options {
 	void *data;
 };
 
+/* Negative errno. */
 int view_bus_start(const struct view_bus_options *options, struct view_bus **out);
 
 /* All that follows: main thread; nothing blocks but view_bus_wait and view_bus_stop. */

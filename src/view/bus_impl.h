@@ -21,6 +21,7 @@ struct view_bus {
 	uv_loop_t loop;
 	struct mailbox mailbox;
 	uv_signal_t signals[VIEW_BUS_SIGNALS];
+	int watched; /* of these */
 	uv_timer_t retry;
 	uint64_t give_up_ns;
 	struct display_client *client;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdlib.h>
 
+#include "util/log.h"
 #include "view/bus_impl.h"
 
 /* From the main thread to the bus thread. */
@@ -55,16 +57,42 @@ static void discard_order(struct letter *letter)
 	free(container_of(letter, struct order, letter));
 }
 
+/* Without it the machine would hold for ever what the user does not, or nothing would be shown. */
+static bool is_vital(const struct order *order)
+{
+	const struct display_input *input = &order->input;
+	switch (order->kind) {
+	case LISTEN:
+	case IGNORE:
+		return true;
+	case MONITOR:
+		return false;
+	case INPUT:
+		break;
+	}
+	return (input->kind == DISPLAY_KEY && !input->key.down) ||
+	       (input->kind == DISPLAY_BUTTON && !input->button.down) ||
+	       (input->kind == DISPLAY_TOUCH && (input->touch.kind == DISPLAY_TOUCH_END ||
+						 input->touch.kind == DISPLAY_TOUCH_CANCEL)) ||
+	       input->kind == DISPLAY_RELEASE_ALL;
+}
+
 static void post(struct view_bus *bus, struct order order)
 {
 	struct order *copy = malloc(sizeof(*copy));
-	if (copy != NULL) {
-		*copy = order;
-		copy->bus = bus;
-		copy->letter.deliver = deliver_order;
-		copy->letter.discard = discard_order;
-		mailbox_post(&bus->mailbox, &copy->letter);
+	if (copy == NULL) {
+		log_limited(LOG_ERROR, "out of memory: something was not sent to the machine");
+		if (is_vital(&order)) {
+			/* The end of the connection releases everything. */
+			view_bus_tell_gone(bus, -ENOMEM);
+		}
+		return;
 	}
+	*copy = order;
+	copy->bus = bus;
+	copy->letter.deliver = deliver_order;
+	copy->letter.discard = discard_order;
+	mailbox_post(&bus->mailbox, &copy->letter);
 }
 
 void view_bus_listen(struct view_bus *bus, unsigned console, bool on)

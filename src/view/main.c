@@ -62,6 +62,8 @@ static bool start(struct view *view, const struct presenter_callbacks *callbacks
 	int r = view_bus_start(&bus, &shared->bus);
 	if (r < 0) {
 		log_error("cannot start: %s", strerror(-r));
+		shared->presenter->ops->destroy(shared->presenter);
+		vk_finish(&view->vk);
 		return false;
 	}
 	for (unsigned i = 0; i < VIEW_MAX_CONSOLES; i++) {
@@ -75,10 +77,27 @@ static bool start(struct view *view, const struct presenter_callbacks *callbacks
 	return true;
 }
 
+/* The exit status. */
+static int show(struct view *view)
+{
+	struct presenter_callbacks callbacks = view_callbacks;
+	callbacks.data = view;
+	bool right = view_confine(&view->sandbox, &view->options, &view->errands) == 0 &&
+		     start(view, &callbacks);
+	if (right) {
+		run(view);
+		finish(view);
+		right = !view->failed;
+	}
+	errands_finish(&view->errands);
+	return right ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	static struct view view;
 	enum log_level level = LOG_WARN;
+	view = (struct view){0};
 	int r = view_options_parse(&view.options, argc, argv);
 	if (r < 0) {
 		return r == -ECANCELED ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -86,19 +105,5 @@ int main(int argc, char **argv)
 	log_parse_level(view.options.log, &level);
 	log_init("hesper-view", level);
 	signal(SIGPIPE, SIG_IGN);
-	if (view.options.list_devices) {
-		return list_devices(&view);
-	}
-	struct presenter_callbacks callbacks = view_callbacks;
-	callbacks.data = &view;
-	if (view_confine(&view.sandbox, &view.options, &view.errands) < 0) {
-		return EXIT_FAILURE;
-	}
-	if (!start(&view, &callbacks)) {
-		return EXIT_FAILURE;
-	}
-	run(&view);
-	finish(&view);
-	errands_finish(&view.errands);
-	return view.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return view.options.list_devices ? list_devices(&view) : show(&view);
 }
