@@ -286,9 +286,9 @@ def server_seeds():
         server("close_peer") + ready + server("connect", 2)
     yield "by-a-socket-and-all-at-once", server("call", head=3) + server("connect", 1) + server(
         "connect", 2) + server("connect", 3)
+    news = server("state", what=1, values=b"\1") + server("state", what=1, values=b"\2")
     yield "news-wait", start + ready + call("get_all", 1) + server("read", what=2) + (
-        server("state", what=1, values=b"\1") + server("state", what=1, values=b"\2")) * 60 + server(
-            "read") + ready
+        news * 60) + server("read") + ready
     yield "two-viewers", (start + ready + server("connect", 1) + ready + call("key_press", 30) +
                           server("call", 1, values=words(30)) + server("close_peer") + ready)
     yield "frames", start + listen + picture + update + server("answer") * 3 + update + server(
@@ -404,10 +404,11 @@ def client_seeds():
     yield "qmp", client("answer", what=1, how=1) + b"".join(
         client("qmp", what=i) for i in (0, 1, 4, 2, 3)) + wait
     queued = shown + client("deaf", what=1) + client("input", 0x80, 2, 255, words(5, 0, 5, 0))
-    yield "unread-releases", queued + b"".join(client("input", 0, what, 0, values) for what, values in (
-        (0, words(30, 1)), (0, words(30, 0)), (1, bytes([1, 1])), (1, bytes([1, 0])),
-        (5, bytes([0, 1])), (5, bytes([1, 1])), (5, bytes([2, 1])), (5, bytes([3, 1])),
-        (6, b""))) + client("deaf") * 3
+    yield "unread-releases", queued + b"".join(
+        client("input", 0, what, 0, values) for what, values in (
+            (0, words(30, 1)), (0, words(30, 0)), (1, bytes([1, 1])), (1, bytes([1, 0])),
+            (5, bytes([0, 1])), (5, bytes([1, 1])), (5, bytes([2, 1])), (5, bytes([3, 1])),
+            (6, b""))) + client("deaf") * 3
     yield "interfaces", shown + client("picture_odd", 0, 255) + client("picture_odd", 0, 255, 1)
     yield "qmp-refuses-the-display", client("answer", what=1, how=1) + b"".join(
         client("qmp", what=i) for i in (0, 1, 2, 7)) + wait
@@ -497,9 +498,10 @@ def render_seeds():
     rings = ring + render("submit", what=1, how=0x10, a=2, b=4, c=64) + render(
         "submit", what=1, how=0x10, a=1, b=1 << 63 | 2) + render("submit", what=1, how=0x18, a=20)
     yield "rings", start + made + blob + memory + rings + render("lost")
-    yield "rings-and-hang", (render("create", how=2) + made + blob + memory + ring + render(
-        "submit", what=1, how=1) + render("pause", how=1) + render("timer") + render("pause") + b"".join(
-            render("timer", what=what) for what in range(4)) * 10)
+    time = b"".join(render("timer", what=what) for what in range(4))
+    yield "rings-and-hang", (render("create", how=2) + made + blob + memory + ring +
+                             render("submit", what=1, how=1) + render("pause", how=1) + time +
+                             render("pause") + time * 10)
     yield "rings-without-memory", start + made + blob + rings + render("unref", what=1) + render(
         "die")
     # More files than may wait for a process.
@@ -573,7 +575,8 @@ def main():
     target, folder = sys.argv[1:]
     os.makedirs(folder, exist_ok=True)
     for name, data in SEEDS.get(target, lambda: ())():
-        with open(os.path.join(folder, name if name.startswith("found-") else "seed-" + name), "wb") as file:
+        name = name if name.startswith("found-") else "seed-" + name
+        with open(os.path.join(folder, name), "wb") as file:
             file.write(data)
 
 
