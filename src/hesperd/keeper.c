@@ -152,6 +152,7 @@ static _Noreturn void run(struct keeper *keeper)
 	int high[] = {fcntl(keeper->socket, F_DUPFD_CLOEXEC, KEPT_FD + 2),
 		      fcntl(keeper->sweeper->alive, F_DUPFD_CLOEXEC, KEPT_FD + 2)};
 	int low = dup2(high[0], KEPT_FD);
+	int error = errno;
 	if (dup2(high[1], KEPT_FD + 1) < 0) {
 		close(KEPT_FD + 1);
 	}
@@ -160,10 +161,20 @@ static _Noreturn void run(struct keeper *keeper)
 	fill_signals(&set);
 	sigaddset(&set, SIGCHLD);
 	keeper->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	error = keeper->signals < 0 ? errno : error;
 	prctl(PR_SET_NAME, "hesperd-keeper");
 	confine();
-	if (low < 0 || keeper->signals < 0) {
+	/* The device waits for this before it makes anything that would have to be removed. */
+	bool ready = low >= 0 && keeper->signals >= 0;
+	if (ready && send(low, "", 1, MSG_NOSIGNAL) < 0) {
+		error = errno;
+		ready = false;
+	}
+	if (!ready) {
+		log_error("there is nobody to keep the sockets' names: %s", strerror(error));
 		kill(keeper->device, SIGKILL);
+		waitpid(keeper->device, NULL, 0);
+		end(keeper, W_EXITCODE(1, 0));
 	}
 	handle_signals(keeper);
 	for (;;) {
@@ -217,10 +228,11 @@ int keeper_split(struct errands *errands, struct keeper_sweeper *sweeper)
 	fd_close(&pair[1]);
 	errands->socket = pair[0];
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Asked first, looked then. */
-	struct pollfd fd = {.fd = errands->socket};
-	if (poll(&fd, 1, 0) != 0) {
-		_exit(1);
-	}
-	return 0;
+	char go;
+	ssize_t got;
+	do {
+		got = recv(errands->socket, &go, 1, 0);
+	} while (got < 0 && errno == EINTR);
+	/* The keeper has said why, or been killed. */
+	return got == 1 ? 0 : got < 0 ? -errno : -EPIPE;
 }

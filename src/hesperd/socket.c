@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util/fd.h"
 #include "util/log.h"
@@ -22,6 +23,11 @@ int socket_open(struct errands *errands, unsigned which, int *fd)
 	if (result < 0) {
 		return result;
 	}
-	errands_made(errands, which);
-	return 0;
+	int error = errands_made(errands, which);
+	if (error < 0) {
+		log_error("nobody can be told to remove %s: %s", path, strerror(-error));
+		unlink(path);
+		fd_close(fd);
+	}
+	return error;
 }

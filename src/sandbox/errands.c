@@ -225,9 +225,9 @@ int errands_write(struct errands *errands, unsigned path, uint32_t number, FILE 
 	return error;
 }
 
-void errands_made(struct errands *errands, unsigned path)
+int errands_made(struct errands *errands, unsigned path)
 {
-	ask(errands, &(struct errand){.op = ERRAND_MADE, .path = path}, -1);
+	return ask(errands, &(struct errand){.op = ERRAND_MADE, .path = path}, -1);
 }
 
 void errands_remove(struct errands *errands, unsigned path)

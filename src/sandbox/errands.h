@@ -41,8 +41,11 @@ int errands_write(struct errands *errands, unsigned path, uint32_t number, FILE 
 /* A stream to write into for errands_write, in memory. */
 FILE *errands_open(void);
 
-/* There is a file of ours at the path now; remove it, now, or when we are gone. */
-void errands_made(struct errands *errands, unsigned path);
+/*
+ * There is a file of ours at the path now; remove it, now, or when we are gone. Negative errno: nobody
+ * will remove it.
+ */
+int errands_made(struct errands *errands, unsigned path);
 void errands_remove(struct errands *errands, unsigned path);
 /* All that were made and not removed. Either side. */
 void errands_remove_all(struct errands *errands);
