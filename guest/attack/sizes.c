@@ -265,56 +265,50 @@ static const char *run_odd_commands(void)
 	return NULL;
 }
 
-/* As many bytes to a new context, which works afterwards, or not. */
-static const char *submit_bytes(const uint8_t *commands, size_t size, bool works)
+/* 256 KiB are allowed; 36 bytes each. */
+static const char *run_commands_at_limit(void)
 {
+	static uint8_t commands[256 << 10];
+	struct blob blob;
+	size_t size = 0;
 	int fence;
 	int fd = card_context();
+	TRY(expect("a blob", card_shm(fd, PAGE, &blob), 0));
+	TRY(card_expect(fd, true));
+	stream.size = 0;
+	put_reply_stream(&stream, blob.resource, 0, PAGE);
+	for (; size + stream.size <= sizeof(commands); size += stream.size) {
+		memcpy(commands + size, stream.bytes, stream.size);
+	}
 	TRY(expect("the commands", card_submit_fenced(fd, 0, commands, size, &fence), 0));
 	TRY(expect("their fence", card_await(fence), 0));
-	TRY(card_expect(fd, works));
+	TRY(card_expect(fd, true));
 	close(fence);
 	close(fd);
 	return NULL;
 }
 
-static const char *run_128_kib(void)
+/* What is over the limit never reaches the context: garbage does it no harm. */
+static const char *run_commands_over_limit(void)
 {
-	static uint8_t commands[128 << 10];
-	stream.size = 0;
-	put_version_query(&stream, 0);
-	for (size_t at = 0; at < sizeof(commands); at += stream.size) {
-		memcpy(commands + at, stream.bytes, stream.size);
+	static const size_t sizes[] = {(256 << 10) + 4, 16 << 20, (64 << 20) + 16};
+	int fd = card_context();
+	for (int i = 0; i < 3; i++) {
+		int fence;
+		uint8_t *commands = malloc(sizes[i]);
+		if (commands == NULL) {
+			return "no memory";
+		}
+		memset(commands, 0xff, sizes[i]);
+		int error = card_submit_fenced(fd, 0, commands, sizes[i], &fence);
+		free(commands);
+		TRY(expect("the commands", error, 0));
+		TRY(expect("their fence", card_await(fence), 0));
+		TRY(card_expect(fd, true));
+		close(fence);
 	}
-	return submit_bytes(commands, sizeof(commands), true);
-}
-
-static const char *submit_garbage(size_t size, bool works)
-{
-	uint8_t *commands = malloc(size);
-	if (commands == NULL) {
-		return "no memory";
-	}
-	memset(commands, 0xff, size);
-	const char *why = submit_bytes(commands, size, works);
-	free(commands);
-	return why;
-}
-
-/* libvirglrenderer's socket takes no more than some MiB at once. */
-static const char *run_socket_limit(void)
-{
-	int other = card_context();
-	TRY(submit_garbage(16 << 20, false));
-	TRY(card_expect(other, true));
-	close(other);
+	close(fd);
 	return NULL;
-}
-
-/* 64 MiB are allowed: more never reaches the context. */
-static const char *run_command_limit(void)
-{
-	return submit_garbage((64 << 20) + 16, true);
 }
 
 static const char *run_map_ranges(void)
@@ -410,11 +404,10 @@ const struct attack attacks_on_sizes[] = {
 	 0, false, NULL},
 	{"odd-commands", "commands of 1 to 3 bytes: refused, the context works", run_odd_commands, 0,
 	 3, false, NULL},
-	{"commands-128-kib", "128 KiB of commands at once: executed", run_128_kib, 0, 0, false, NULL},
-	{"commands-16-mib", "16 MiB of garbage, more than libvirglrenderer's socket takes: lost, alone",
-	 run_socket_limit, 1, 0, false, NULL},
-	{"commands-over-limit", "more than --max-command: refused, the context works",
-	 run_command_limit, 0, 1, false, NULL},
+	{"commands-at-limit", "256 KiB of commands at once: executed", run_commands_at_limit, 0, 0,
+	 false, NULL},
+	{"commands-over-limit", "256 KiB and 4 bytes, 16 MiB, 64 MiB: refused, the context works",
+	 run_commands_over_limit, 0, 3, false, NULL},
 	{"map-ranges", "mmap beyond a blob, and at 200 offsets that mean nothing: EINVAL",
 	 run_map_ranges, 0, 0, false, NULL},
 	{"foreign-offset", "mmap at the offset of another file's blob: EACCES", run_foreign_offset,
