@@ -20,6 +20,7 @@ from soak import PROCESS_SERIES, Soak
 
 WARM_UP = 60  # seconds
 FLAT = 0.02
+SUMS = ("frames_sent", "maps")
 
 
 def quarters(samples):
@@ -34,7 +35,7 @@ def verdicts(samples):
     begin, end = quarters(samples)
     for group, values in samples[-1].items():
         for name in PROCESS_SERIES if group != "machine" else values:
-            if group == "seconds" or name == "frames_sent":
+            if group == "seconds" or name in SUMS:
                 continue
             before = statistics.median(s[group][name] for s in begin)
             after = statistics.median(s[group][name] for s in end)

@@ -6,10 +6,15 @@ PANEL_WIDTH, PANEL_HEIGHT = 250, 74
 LEFT, TOP, GAP_X, GAP_Y = 118, 74, 62, 26
 COLUMNS = (("rss_kib", "resident memory, MiB", 1024), ("fds", "descriptors", 1),
            ("maps", "mapped regions", 1))
-MACHINE = (("processes", "processes", 1), ("memfds", "memfds of the machine", 1),
-           ("mappings", "blobs in the window", 1), ("resources", "resources", 1),
-           ("memory", "guest's memory as limited, MiB", 1 << 20),
-           ("dev_shm_kib", "/dev/shm of the host, MiB", 1024))
+MACHINE = (("machine", "processes", "processes", 1),
+           ("machine", "memfds", "memfds of the machine", 1),
+           ("machine", "mappings", "blobs in the window", 1),
+           ("machine", "resources", "resources", 1),
+           ("machine", "memory", "guest's memory as limited, MiB", 1 << 20),
+           ("machine", "dev_shm_kib", "/dev/shm of the host, MiB", 1024),
+           ("hesperd", "anonymous_kib", "anonymous memory of hesperd, MiB", 1024),
+           ("QEMU", "anonymous_kib", "anonymous memory of QEMU, MiB", 1024),
+           ("machine", "frames_sent", "frames sent to viewers", 1))
 
 
 def _text(x, y, text, size=11, anchor="start", colour="#333"):
@@ -59,7 +64,7 @@ def draw(result):
     groups = [g for g in result["at_rest"][-1] if g not in ("seconds", "machine")]
     step_x, step_y = PANEL_WIDTH + GAP_X, PANEL_HEIGHT + GAP_Y
     below = TOP + len(groups) * step_y + 40
-    width, height = LEFT + 3 * step_x + 10, below + 2 * step_y + 10
+    width, height = LEFT + 3 * step_x + 10, below + 3 * (step_y + 12)
     did = result["did"]
     seconds = result["at_rest"][-1]["seconds"]
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
@@ -76,7 +81,7 @@ def draw(result):
         for column, (name, title, unit) in enumerate(COLUMNS):
             out += _panel(result, group, name, unit, title if row == 0 else "",
                           LEFT + column * step_x, y)
-    for index, (name, title, unit) in enumerate(MACHINE):
+    for index, (group, name, title, unit) in enumerate(MACHINE):
         x, y = LEFT + index % 3 * step_x, below + index // 3 * (step_y + 12)
-        out += _panel(result, "machine", name, unit, title, x, y)
+        out += _panel(result, group, name, unit, title, x, y)
     return "\n".join(out + ["</svg>", ""])

@@ -99,7 +99,7 @@ class Soak:
             shm = os.statvfs("/dev/shm")
             host = {"processes": len(all_pids), "memfds": count, "memfd_kib": kib,
                     "dev_shm_kib": (shm.f_blocks - shm.f_bfree) * shm.f_frsize // 1024,
-                    "frames_sent": stats["frames_sent"]}
+                    "frames_sent": stats["frames_sent"], "maps": stats["maps"]}
             host.update({name: stats["limits"][name]["now"] for name in LIMITS})
             return {"seconds": round(time.monotonic() - self.start_time, 2), "machine": host,
                     **{name: look_at(pid) for name, pid in self.pids.items()}}
