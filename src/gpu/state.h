@@ -119,7 +119,7 @@ struct gpu {
 	uint64_t copied_on_blob_path;
 	uint64_t last_serial; /* of a context */
 	struct gpu_limit_usage usage[GPU_LIMITS];
-	bool notify[2];  /* queues with something pushed since the last interrupt */
+	bool notify[2]; /* queues with something pushed since the last interrupt */
 	uv_check_t check;
 	unsigned closing;
 	void (*destroy_done)(void *data);
@@ -157,23 +157,23 @@ union gpu_request {
  */
 struct gpu_command {
 	struct gpu *gpu;
-	struct list link;  /* gpu.commands */
+	struct list link; /* gpu.commands */
 	struct list timeline_link;
 	struct list wait_link;
 	unsigned queue;
 	struct virtqueue_chain *chain; /* NULL: orphaned by a reset */
 	union gpu_request request;
-	size_t request_size;  /* bytes of the fixed part */
+	size_t request_size; /* bytes of the fixed part */
 	const struct gpu_handler *handler;
 	struct gpu_timeline *timeline; /* NULL: not fenced */
 	struct gpu_context *dying; /* CTX_DESTROY's */
-	bool ring_fence;  /* the timeline is a context's */
+	bool ring_fence; /* the timeline is a context's */
 	bool fence_requested;
 	bool fence_counted; /* of GPU_LIMIT_FENCES */
 	bool executed;
 	bool signalled;
 	uint32_t written;
-	unsigned pending;  /* callbacks that will still come */
+	unsigned pending; /* callbacks that will still come */
 };
 
 struct gpu_handler {
@@ -276,7 +276,7 @@ void transfer_to_host_2d(struct gpu_command *command);
  */
 struct gpu_place {
 	size_t piece;
-	uint64_t start;  /* bytes before that piece */
+	uint64_t start; /* bytes before that piece */
 };
 bool backing_copy(const struct gpu_backing *backing, struct gpu_place *place, uint64_t offset,
 		  void *to, uint64_t len);
