@@ -31,6 +31,9 @@ def _points(samples, group, name, unit):
 
 
 def _line(points, x, y, scale_x, scale_y, style):
+    # Nothing is drawn in the middle of what is level.
+    points = [p for i, p in enumerate(points)
+              if not 0 < i < len(points) - 1 or {points[i - 1][1], points[i + 1][1]} != {p[1]}]
     at = " ".join(f"{x + t * scale_x:.1f},{y + PANEL_HEIGHT - v * scale_y:.1f}" for t, v in points)
     return f'<polyline points="{at}" fill="none" {style}/>'
 
