@@ -295,7 +295,7 @@ void context_submit(struct gpu_command *command)
 			      .commands = commands,
 			      .size = size,
 			      .fence = command->ring_fence,
-			      .ring = request->hdr.ring_idx,
+			      .ring = command->ring_fence ? request->hdr.ring_idx : 0,
 			      .fence_id = le64toh(request->hdr.fence_id),
 		      },
 		      submitted, command);

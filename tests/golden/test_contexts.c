@@ -489,6 +489,20 @@ static void test_deaf_to_a_flood(void **state)
 }
 
 /* Another context's memory arrives as itself, every time it is attached. */
+/* A ring's number means something with its flag only; one that cannot be orders nothing. */
+static void test_rings_that_are_none(void **state)
+{
+	struct virtio_gpu_cmd_submit submit = fenced_submit_on(GOOD, 255);
+	const uint32_t flags = submit.hdr.flags;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t answer;
+		submit.hdr.flags = i == 0 ? 0 : flags;
+		uint16_t head = post(&submit, sizeof(submit), &answer);
+		assert_int_equal(finish(head, answer), OK);
+	}
+	check_all_else_works();
+}
+
 static void test_sharing(void **state)
 {
 	assert_int_equal(daemon_create_blob(&device, GOOD, BLOB, HOST3D, 65536, 0), OK);
@@ -586,6 +600,8 @@ int main(void)
 						close_daemon),
 		cmocka_unit_test_setup_teardown(test_deaf_to_commands, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_deaf_to_a_flood, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_rings_that_are_none, open_daemon,
+						close_daemon),
 		cmocka_unit_test_setup_teardown(test_sharing, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_churn, open_daemon, close_daemon),
 		cmocka_unit_test(test_bad_start),
