@@ -146,6 +146,7 @@ void front_reset(struct front *front)
 void front_negotiate(struct front *front, uint64_t features)
 {
 	volatile uint8_t *common = front->pci.common;
+	front->features = features;
 	front_set_status(front, ACKNOWLEDGE);
 	front_set_status(front, DRIVER);
 	for (unsigned i = 0; i < 2; i++) {

@@ -68,6 +68,7 @@ struct front {
 	struct front_page pages[FRONT_PAGES]; /* the first is for rings */
 	unsigned page; /* that front_alloc takes from */
 	uint32_t page_used;
+	uint64_t features; /* acknowledged; without FRONT_INDIRECT all chains are direct */
 	struct front_ring rings[FRONT_QUEUES];
 	uint64_t random;
 	jmp_buf failed;

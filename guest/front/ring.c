@@ -110,6 +110,7 @@ static uint16_t write_direct(struct front *front, unsigned queue,
 uint16_t front_post(struct front *front, unsigned queue, const struct front_buffer *buffers,
 		    size_t count, bool indirect)
 {
+	indirect = indirect && (front->features & FRONT_INDIRECT) != 0;
 	uint16_t head = indirect ? write_indirect(front, queue, buffers, count)
 				 : write_direct(front, queue, buffers, count);
 	front->rings[queue].done[head] = false;
