@@ -46,10 +46,12 @@ static void tell_broken(struct bus_loop *loop, int error)
 	}
 }
 
+/* Not when the peer is gone: what is queued for it stays, and the bus has to be told so. */
 static bool congested(struct bus_loop *loop)
 {
 	uint64_t queued = 0;
-	return sd_bus_get_n_queued_write(loop->bus, &queued) >= 0 && queued > MAX_QUEUED;
+	return sd_bus_is_open(loop->bus) > 0 &&
+	       sd_bus_get_n_queued_write(loop->bus, &queued) >= 0 && queued > MAX_QUEUED;
 }
 
 static void pump(struct bus_loop *loop)
