@@ -289,6 +289,9 @@ def server_seeds():
     news = server("state", what=1, values=b"\1") + server("state", what=1, values=b"\2")
     yield "news-wait", start + ready + call("get_all", 1) + server("read", what=2) + (
         news * 60) + server("read") + ready
+    # It has calls to be answered, does not read, and is gone.
+    yield "found-deaf-viewer-that-ends", start + ready + call("key_press", 30) + server(
+        "read", what=2) + server("flood", what=METHODS["touch"], head=255) + server("read", what=2)
     yield "two-viewers", (start + ready + server("connect", 1) + ready + call("key_press", 30) +
                           server("call", 1, values=words(30)) + server("close_peer") + ready)
     yield "frames", start + listen + picture + update + server("answer") * 3 + update + server(
@@ -450,6 +453,8 @@ def input_seeds():
     yield "select", keyboard + b"".join(event("select", b=what, d=2) for what in (
         1, 3, 0x10, 0x0111, 0x0211, 0x0311, 0x1111, 0x1411, 0x12, 0x2f12))
     yield "statuses-in-one-go", keyboard + event("status", 16, b=1, c=1) * 64 + event("kick", 1)
+    yield "found-statuses-without-a-kick", keyboard + event("key", 1, 30) + event(
+        "status", 16, b=1, c=1) * 64
     yield "rubbish-in-one-go", keyboard + event("post_odd", 0, 4) * 64 + event("key", 1, 30)
 
 
