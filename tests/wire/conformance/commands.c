@@ -228,6 +228,19 @@ static void multihead(struct subject *subject, const void *data)
 	expect("RESOURCE_FLUSH", gpu_flush(front, 1, 64, 64), OK);
 }
 
+static void no_such_scanout(struct subject *subject, const void *data)
+{
+	struct wire_front *front = &subject->front;
+	if (subject->give_display) {
+		conformance_skip("num_scanouts is the front end's, which is the display");
+	}
+	make_picture(front, 1, wire_alloc(front, PICTURE_BYTES));
+	uint32_t answer = gpu_set_scanout(front, subject->scanouts, 1, 0, 0, 64, 64);
+	if (!gpu_is_error(answer)) {
+		conformance_fail("scanout num_scanouts: %s", gpu_answer_name(answer));
+	}
+}
+
 static void scattered_backing(struct subject *subject, const void *data)
 {
 	struct wire_front *front = &subject->front;
@@ -331,6 +344,8 @@ static const struct conformance_test tests[] = {
 	 ring_fences},
 	{"page-flips", "virtio 5.7.6.3", RUNNING, 0, 0, page_flips},
 	{"multihead", "virtio 5.7.6.4", RUNNING, 0, VHOST_USER_PROTOCOL_CONFIG, multihead},
+	{"no-such-scanout", "virtio 5.7.4, 5.7.6.8", RUNNING, 0, VHOST_USER_PROTOCOL_CONFIG,
+	 no_such_scanout},
 	{"scattered-backing", "virtio 5.7.6.1", RUNNING, 0, 0, scattered_backing},
 	{"many-resources", "virtio 5.7.6.8", RUNNING, 0, 0, many_resources},
 	{"cursor", "virtio 5.7.6.6, 5.7.6.10", RUNNING, 0, 0, cursor},

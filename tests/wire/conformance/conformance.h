@@ -26,6 +26,7 @@ struct subject {
 	bool open; /* the front end is */
 	struct backend *backend;
 	bool give_display;
+	uint64_t protocol_unwanted; /* by the test: for the next subject_open */
 	uint64_t features; /* that both know; from GREETED on */
 	uint32_t scanouts; /* of the device's config, 1 without; from GREETED on */
 	uint32_t capsets;

@@ -93,6 +93,7 @@ void subject_open(struct subject *subject, enum conformance_stage stage)
 				 strerror(-socket));
 	}
 	wire_open(&subject->front, socket, 2, RAM_BYTES);
+	subject->front.protocol_unwanted = subject->protocol_unwanted;
 	subject->open = true;
 	if (stage != CONNECTED) {
 		greet(subject);
