@@ -28,10 +28,14 @@ static const char *run_sizes(void)
 {
 	static const uint32_t sizes[][3] = {
 		/* width, height, pitch */
-		{0, 256, 1024},		{256, 0, 1024},
-		{256, 256, 0},		{256, 256, 512},
-		{9000, 1, 36000},	{1, 9000, 4},
-		{UINT32_MAX, 1, UINT32_MAX}, {0x40000001, 1, 4},
+		{0, 256, 1024},
+		{256, 0, 1024},
+		{256, 256, 0},
+		{256, 256, 512},
+		{9000, 1, 36000},
+		{1, 9000, 4},
+		{UINT32_MAX, 1, UINT32_MAX},
+		{0x40000001, 1, 4},
 		{8192, 8192, 0xffffff00},
 	};
 	struct dumb dumb;
@@ -50,9 +54,9 @@ static const char *run_sizes(void)
 static const char *run_formats(void)
 {
 	static const uint32_t formats[] = {
-		DRM_FORMAT_RGB565,	DRM_FORMAT_NV12,   DRM_FORMAT_ABGR16161616F,
-		DRM_FORMAT_C8,		DRM_FORMAT_BGR888, DRM_FORMAT_YUYV,
-		DRM_FORMAT_XRGB2101010, 0,		   UINT32_MAX,
+		DRM_FORMAT_RGB565, DRM_FORMAT_NV12, DRM_FORMAT_ABGR16161616F, DRM_FORMAT_C8,
+		DRM_FORMAT_BGR888, DRM_FORMAT_YUYV, DRM_FORMAT_XRGB2101010,   0,
+		UINT32_MAX,
 	};
 	struct dumb dumb;
 	int fd;
@@ -62,8 +66,8 @@ static const char *run_formats(void)
 		const uint32_t pitches[4] = {2048};
 		const uint32_t offsets[4] = {0};
 		uint32_t frame = 0;
-		int result = drmModeAddFB2(fd, 64, 64, formats[i], handles, pitches, offsets,
-					   &frame, 0);
+		int result =
+			drmModeAddFB2(fd, 64, 64, formats[i], handles, pitches, offsets, &frame, 0);
 		TRY(refuse(fd, "a format", result, frame));
 	}
 	close(fd);
@@ -149,8 +153,8 @@ const struct attack attacks_on_frames[] = {
 	 run_sizes, 0, 0, false, NULL},
 	{"frame-formats", "framebuffers in nine formats that are not offered: refused", run_formats,
 	 0, 0, false, NULL},
-	{"frame-handles", "framebuffers of no buffer and of another file's: refused", run_handles, 0,
-	 0, false, NULL},
+	{"frame-handles", "framebuffers of no buffer and of another file's: refused", run_handles,
+	 0, 0, false, NULL},
 	{"frame-dropped", "100 framebuffers of a buffer that is closed: clean", run_dropped, 0, 0,
 	 false, NULL},
 	{"not-master", "modes, flips and cursors while another has the screen: EACCES",

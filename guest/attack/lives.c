@@ -51,7 +51,8 @@ static const char *run_closed_with_handles(void)
 			handles[i] = blob.handle;
 		}
 		execute.bo_handles = (uintptr_t)handles;
-		TRY(expect("EXECBUFFER", card_ioctl(fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &execute), 0));
+		TRY(expect("EXECBUFFER", card_ioctl(fd, DRM_IOCTL_VIRTGPU_EXECBUFFER, &execute),
+			   0));
 		for (int i = 0; i < 8; i++) {
 			TRY(expect("GEM_CLOSE", card_close(fd, handles[i]), 0));
 		}
@@ -160,11 +161,11 @@ static const char *run_foreign_import(void)
 	close(owner);
 	/* Its maker is gone; the one that imported it has it, and may name it in streams. */
 	TRY(expect("RESOURCE_INFO", card_info(other, handle, &resource), 0));
+	TRY(expect("mmap", card_map(other, handle, 4 * PAGE, &address), 0));
 	stream.size = 0;
 	put_reply_stream(&stream, resource, 0, PAGE);
 	put_version_query(&stream, VENUS_REPLY);
 	TRY(expect("a stream", venus_submit(other, &stream), 0));
-	TRY(expect("mmap", card_map(other, handle, 4 * PAGE, &address), 0));
 	uint32_t first = *(volatile uint32_t *)address;
 	if (first != VENUS_ENUMERATE_INSTANCE_VERSION) {
 		return wrong("the reply in foreign memory is %u", first);
@@ -236,8 +237,9 @@ static const char *be_full_of_blobs(void *data)
 	int fd = card_context();
 	for (int i = 0; i < 1000; i++) {
 		struct blob blob;
-		TRY(expect("a blob", card_blob(fd, VIRTGPU_BLOB_MEM_GUEST,
-					       VIRTGPU_BLOB_FLAG_USE_MAPPABLE, 0, PAGE, &blob),
+		TRY(expect("a blob",
+			   card_blob(fd, VIRTGPU_BLOB_MEM_GUEST, VIRTGPU_BLOB_FLAG_USE_MAPPABLE, 0,
+				     PAGE, &blob),
 			   0));
 		/* The context knows each by a file, of which only so many may wait for it. */
 		if (i % 50 == 0) {
@@ -338,7 +340,8 @@ const struct attack attacks_on_lives[] = {
 	 run_closed_with_handles, 0, 0, false, NULL},
 	{"duplicated-file", "a file closed that has a duplicate: works", run_duplicated_file, 0, 0,
 	 false, NULL},
-	{"lost-context", "100 commands to a lost context: refused, each fence signals, memory stays",
+	{"lost-context",
+	 "100 commands to a lost context: refused, each fence signals, memory stays",
 	 run_lost_context, 1, 100, false, NULL},
 	{"lost-one-of-two", "one of two contexts is lost: the other works", run_lost_one_of_two, 1,
 	 0, false, NULL},
@@ -353,8 +356,8 @@ const struct attack attacks_on_lives[] = {
 	{"stream-in-dumb", "commands in guest pages: lost", run_stream_in_dumb, 1, 0, false, NULL},
 	{"killed-with-blobs", "killed with 1200 blobs: all given back", run_killed_with_blobs, 0, 0,
 	 false, NULL},
-	{"killed-with-dumbs", "killed with 2000 dumb buffers: all given back", run_killed_with_dumbs,
-	 0, 0, false, NULL},
+	{"killed-with-dumbs", "killed with 2000 dumb buffers: all given back",
+	 run_killed_with_dumbs, 0, 0, false, NULL},
 	{"killed-submitting", "killed at 4 moments while it submits: clean", run_killed_submitting,
 	 0, 0, false, NULL},
 	{"killed-mapping", "killed at 4 moments while it maps: clean", run_killed_mapping, 0, 0,

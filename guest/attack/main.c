@@ -17,11 +17,11 @@
 #include "attack.h"
 
 static const struct attack_group groups[] = {
-	{"ids", attacks_on_ids},	 {"lives", attacks_on_lives},
-	{"memory", attacks_on_memory},	 {"sizes", attacks_on_sizes},
+	{"ids", attacks_on_ids},         {"lives", attacks_on_lives},
+	{"memory", attacks_on_memory},   {"sizes", attacks_on_sizes},
 	{"streams", attacks_by_streams}, {"rings", attacks_by_rings},
-	{"storms", attacks_by_storms},	 {"random", attacks_at_random},
-	{"frames", attacks_on_frames},	 {"screens", attacks_on_screens},
+	{"storms", attacks_by_storms},   {"random", attacks_at_random},
+	{"frames", attacks_on_frames},   {"screens", attacks_on_screens},
 };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 

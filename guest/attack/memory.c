@@ -275,8 +275,9 @@ static const char *run_not_mappable(void)
 	struct blob blob;
 	uint64_t offset;
 	int fd = card_context();
-	TRY(expect("a blob", card_blob(fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_SHAREABLE,
-				       0, PAGE, &blob),
+	TRY(expect("a blob",
+		   card_blob(fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_SHAREABLE, 0, PAGE,
+			     &blob),
 		   0));
 	int error = card_map_offset(fd, blob.handle, &offset);
 	if (error == 0) {

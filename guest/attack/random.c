@@ -63,8 +63,8 @@ static void random_ioctl(int fd)
 		struct drm_virtgpu_resource_create_blob *create = (void *)words;
 		create->blob_mem = chance() % 4;
 		create->blob_flags = chance() % 4;
-		create->size = create->blob_mem == VIRTGPU_BLOB_MEM_HOST3D ? number() & ~4095ull
-									   : PAGE;
+		create->size =
+			create->blob_mem == VIRTGPU_BLOB_MEM_HOST3D ? number() & ~4095ull : PAGE;
 		create->cmd_size = 0;
 		create->blob_id = chance() % 2 == 0 ? 0 : number();
 	} else if (request == DRM_IOCTL_PRIME_FD_TO_HANDLE) {
@@ -184,8 +184,8 @@ static const char *run_commands(void)
 const struct attack attacks_at_random[] = {
 	{"random-ioctls", "1600 seeded ioctls of random words: another context works", run_ioctls,
 	 ATTACK_ANY, 0, false, NULL},
-	{"random-blobs", "400 blobs of random sizes, ids and flags: the context works", run_blobs, 0,
-	 1, false, NULL},
+	{"random-blobs", "400 blobs of random sizes, ids and flags: the context works", run_blobs,
+	 0, 1, false, NULL},
 	{"random-commands", "120 right commands in random order: another context works",
 	 run_commands, ATTACK_ANY, 0, false, NULL},
 	{NULL, NULL, NULL, 0, 0, false, NULL},

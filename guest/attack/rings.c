@@ -512,10 +512,7 @@ static const char *run_stalled_and_flooded(void)
 	return NULL;
 }
 
-#define RING(name, words, run, lost)                                                               \
-	{                                                                                          \
-		name, words, run, lost, 0, false, NULL                                             \
-	}
+#define RING(name, words, run, lost) {name, words, run, lost, 0, false, NULL}
 
 const struct attack attacks_by_rings[] = {
 	RING("right-ring", "a right ring runs 300 commands, to prove the encoder", run_right, 0),

@@ -75,8 +75,8 @@ int screen_show(const struct screen *screen, uint32_t frame)
 	uint32_t connector = screen->connector;
 	drmModeModeInfo mode = screen->mode;
 	int error = frame == 0 ? drmModeSetCrtc(screen->fd, screen->crtc, 0, 0, 0, NULL, 0, NULL)
-			       : drmModeSetCrtc(screen->fd, screen->crtc, frame, 0, 0, &connector, 1,
-						&mode);
+			       : drmModeSetCrtc(screen->fd, screen->crtc, frame, 0, 0, &connector,
+						1, &mode);
 	return error < 0 ? -errno : 0;
 }
 

@@ -30,7 +30,8 @@ static const char *open_blob(struct screen *screen, int *fd, uint32_t *frame)
 	uint32_t handle;
 	TRY(screen_open(screen));
 	uint32_t pitch = screen->mode.hdisplay * 4;
-	uint64_t size = ((uint64_t)pitch * screen->mode.vdisplay + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	uint64_t size =
+		((uint64_t)pitch * screen->mode.vdisplay + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 	*fd = card_context();
 	TRY(expect("a blob", card_shm(*fd, size, &blob), 0));
 	int dma_buf = card_export(*fd, blob.handle);
@@ -154,7 +155,8 @@ static const char *show_wrong(uint32_t pitch, uint32_t offset)
 	close(dma_buf);
 	close(fd);
 	screen_close(&screen);
-	return error == 0 ? NULL : wrong("the kernel refuses the framebuffer: %s", strerror(-error));
+	return error == 0 ? NULL
+			  : wrong("the kernel refuses the framebuffer: %s", strerror(-error));
 }
 
 static const char *run_offset_beyond(void)
@@ -191,8 +193,9 @@ static const char *run_never_made(void)
 	uint32_t frame;
 	TRY(screen_open(&screen));
 	int fd = card_context();
-	TRY(expect("a blob", card_blob(fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_SHAREABLE,
-				       0x4711, 16 << 20, &blob),
+	TRY(expect("a blob",
+		   card_blob(fd, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_SHAREABLE, 0x4711,
+			     16 << 20, &blob),
 		   0));
 	int dma_buf = card_export(fd, blob.handle);
 	TRY(expect("the import", card_import(screen.fd, dma_buf, &handle), 0));
@@ -321,8 +324,8 @@ static const char *run_cursor_storm(void)
 	TRY(expect("a cursor", card_dumb(screen.fd, 64, 64, 32, &cursor), 0));
 	for (int i = 0; i < 60; i++) {
 		/* Where it cannot be, it is not shown either. */
-		int shown = drmModeSetCursor(screen.fd, screen.crtc,
-					     i % 3 == 2 ? 0 : cursor.handle, 64, 64);
+		int shown = drmModeSetCursor(screen.fd, screen.crtc, i % 3 == 2 ? 0 : cursor.handle,
+					     64, 64);
 		if (shown != 0 && shown != -ERANGE) {
 			return expect("CURSOR", shown, 0);
 		}
@@ -408,8 +411,8 @@ static const char *run_atomic(void)
 	if (planes == NULL || planes->count_planes == 0) {
 		return "no planes";
 	}
-	drmModeObjectProperties *known = drmModeObjectGetProperties(
-		screen.fd, planes->planes[0], DRM_MODE_OBJECT_PLANE);
+	drmModeObjectProperties *known =
+		drmModeObjectGetProperties(screen.fd, planes->planes[0], DRM_MODE_OBJECT_PLANE);
 	for (int i = 0; i < 200; i++) {
 		drmModeAtomicReq *request = drmModeAtomicAlloc();
 		for (uint32_t k = 0; k <= chance() % 4; k++) {
@@ -430,10 +433,7 @@ static const char *run_atomic(void)
 	return NULL;
 }
 
-#define SCREEN(name, words, run, lost, refused)                                                    \
-	{                                                                                          \
-		name, words, run, lost, refused, true, NULL                                        \
-	}
+#define SCREEN(name, words, run, lost, refused) {name, words, run, lost, refused, true, NULL}
 
 const struct attack attacks_on_screens[] = {
 	SCREEN("frame-removed", "RMFB of what is shown: goes dark, a flip to it is EBUSY",
@@ -452,23 +452,24 @@ const struct attack attacks_on_screens[] = {
 	SCREEN("pitch-beyond", "rows 1 MiB apart: refused", run_pitch_beyond, 0, 1),
 	SCREEN("never-made", "a blob that the device refused is shown: refused, flips go on",
 	       run_never_made, 0, 2),
-	SCREEN("guest-pages", "guest pages shown, closed, and flipped to: works", run_guest_pages, 0,
-	       0),
-	SCREEN("flip-storm", "1000 flips without waiting: EBUSY, or taken", run_flip_storm, 0, 0),
-	SCREEN("flip-and-remove", "what is shown goes away in each flip: works", run_flip_and_remove,
+	SCREEN("guest-pages", "guest pages shown, closed, and flipped to: works", run_guest_pages,
 	       0, 0),
+	SCREEN("flip-storm", "1000 flips without waiting: EBUSY, or taken", run_flip_storm, 0, 0),
+	SCREEN("flip-and-remove", "what is shown goes away in each flip: works",
+	       run_flip_and_remove, 0, 0),
 	SCREEN("mode-storm", "20 modes, each fourth is off: works", run_mode_storm, 0, 0),
 	SCREEN("bad-modes", "modes without total or clock, no connector: EINVAL, ENOENT",
 	       run_bad_modes, 0, 0),
-	SCREEN("cursor-storm", "60 cursors, 420 moves to -2^31 and beyond: works",
-	       run_cursor_storm, 0, 0),
+	SCREEN("cursor-storm", "60 cursors, 420 moves to -2^31 and beyond: works", run_cursor_storm,
+	       0, 0),
 	SCREEN("cursor-closed", "cursors closed while they are shown: works, then EINVAL",
 	       run_cursor_closed, 0, 0),
-	SCREEN("cursor-sizes", "cursors of 65536 to 2^32 - 1: EINVAL; larger than their buffer: refused",
+	SCREEN("cursor-sizes",
+	       "cursors of 65536 to 2^32 - 1: EINVAL; larger than their buffer: refused",
 	       run_cursor_sizes, 0, 1),
 	SCREEN("damage", "random and too many clips, no framebuffer: EINVAL, ENOENT", run_damage, 0,
 	       0),
-	SCREEN("atomic", "200 atomic commits of random values: the next mode set works",
-	       run_atomic, 0, 0),
+	SCREEN("atomic", "200 atomic commits of random values: the next mode set works", run_atomic,
+	       0, 0),
 	{NULL, NULL, NULL, 0, 0, false, NULL},
 };

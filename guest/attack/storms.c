@@ -57,8 +57,8 @@ static const char *run_64_rings(void)
 	int fences[256];
 	int fd = card_context();
 	for (int i = 0; i < 256; i++) {
-		TRY(expect("a fence",
-			   card_submit_fenced(fd, (uint32_t)i % 64, NULL, 0, &fences[i]), 0));
+		TRY(expect("a fence", card_submit_fenced(fd, (uint32_t)i % 64, NULL, 0, &fences[i]),
+			   0));
 	}
 	for (int i = 0; i < 256; i++) {
 		TRY(expect("its end", card_await(fences[i]), 0));
@@ -197,8 +197,9 @@ static const char *run_handles(void)
 	int fd = card_context();
 	for (int i = 0; i < HANDLES; i++) {
 		struct blob blob;
-		TRY(expect("a blob", card_blob(fd, VIRTGPU_BLOB_MEM_GUEST,
-					       VIRTGPU_BLOB_FLAG_USE_MAPPABLE, 0, PAGE, &blob),
+		TRY(expect("a blob",
+			   card_blob(fd, VIRTGPU_BLOB_MEM_GUEST, VIRTGPU_BLOB_FLAG_USE_MAPPABLE, 0,
+				     PAGE, &blob),
 			   0));
 		handles[i] = blob.handle;
 		/* The context knows each by a file, of which only so many may wait for it. */
@@ -284,8 +285,9 @@ static const char *run_guest_blobs(void)
 	int fd = card_context();
 	for (int i = 0; i < 2000; i++) {
 		struct blob blob;
-		TRY(expect("a blob", card_blob(fd, VIRTGPU_BLOB_MEM_GUEST,
-					       VIRTGPU_BLOB_FLAG_USE_MAPPABLE, 0, PAGE, &blob),
+		TRY(expect("a blob",
+			   card_blob(fd, VIRTGPU_BLOB_MEM_GUEST, VIRTGPU_BLOB_FLAG_USE_MAPPABLE, 0,
+				     PAGE, &blob),
 			   0));
 	}
 	TRY(expect("the last fence", card_settle(fd), 0));
@@ -351,16 +353,17 @@ static const char *run_imports(void)
 
 const struct attack attacks_by_storms[] = {
 	{"fences-10000", "10,000 fences in a row: all signal", run_fences, 0, 0, false, NULL},
-	{"fence-files", "800 fences on 2 rings, each kept as a file: all signal", run_fence_files, 0,
-	 0, false, NULL},
+	{"fence-files", "800 fences on 2 rings, each kept as a file: all signal", run_fence_files,
+	 0, 0, false, NULL},
 	{"fences-64-rings", "256 fences on 64 rings without queues: lost, all signal", run_64_rings,
 	 1, 0, false, NULL},
 	{"fence-chain", "300 fences, each behind the one before: all signal", run_fence_chain, 0, 0,
 	 false, NULL},
 	{"context-churn", "500 contexts, one after the other: the next one works",
 	 run_context_churn, 0, 0, false, NULL},
-	{"contexts-160", "more contexts than --max-contexts: refused, the others work; one closed "
-			 "makes room for one",
+	{"contexts-160",
+	 "more contexts than --max-contexts: refused, the others work; one closed "
+	 "makes room for one",
 	 run_contexts, 0, 1, false, NULL},
 	{"maps-10000", "10,000 blobs to map, more than --max-mappings: EINVAL for the rest",
 	 run_maps, 0, 1, false, NULL},
@@ -368,14 +371,15 @@ const struct attack attacks_by_storms[] = {
 	 false, NULL},
 	{"handles-512", "512 buffers in one command, and one of them twice: taken, or EALREADY",
 	 run_handles, 0, 0, false, NULL},
-	{"files", "files of the card until there are no more: EMFILE", run_files, 0, 0, false, NULL},
+	{"files", "files of the card until there are no more: EMFILE", run_files, 0, 0, false,
+	 NULL},
 	{"exports-600", "600 dma-bufs of one buffer: clean", run_exports, 0, 0, false, NULL},
 	{"dumbs-3000", "3000 dumb buffers, every third given back: clean", run_dumbs, 0, 0, false,
 	 NULL},
 	{"guest-blobs-2000", "2000 blobs of guest pages at once: another context goes on",
 	 run_guest_blobs, ATTACK_ANY, 0, false, NULL},
-	{"commands-2000", "2000 submissions of 3600 bytes from 2 contexts: executed", run_commands, 0,
-	 0, false, NULL},
+	{"commands-2000", "2000 submissions of 3600 bytes from 2 contexts: executed", run_commands,
+	 0, 0, false, NULL},
 	{"imports-100", "25 buffers in 4 other contexts, in all orders: works", run_imports, 0, 0,
 	 false, NULL},
 	{NULL, NULL, NULL, 0, 0, false, NULL},

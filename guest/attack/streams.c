@@ -415,13 +415,11 @@ static const char *run_random_streams(void)
 	return NULL;
 }
 
-#define LOST(name, words, run, count)                                                              \
-	{                                                                                          \
-		name, words, run, count, 0, false, NULL                                            \
-	}
+#define LOST(name, words, run, count) {name, words, run, count, 0, false, NULL}
 
 const struct attack attacks_by_streams[] = {
-	LOST("right-stream", "a right stream, to prove the encoder: its reply is read", run_right, 0),
+	LOST("right-stream", "a right stream, to prove the encoder: its reply is read", run_right,
+	     0),
 	LOST("stray-word", "four bytes that are no command: lost", run_word, 1),
 	LOST("unknown-command", "command 2^20: lost", run_unknown_command, 1),
 	LOST("negative-command", "command -2^31 with all flags: lost", run_negative_command, 1),
@@ -448,7 +446,8 @@ const struct attack attacks_by_streams[] = {
 	LOST("execute-wrap", "a command stream whose end wraps: lost", run_execute_wrap, 1),
 	LOST("execute-beyond", "a command stream that ends beyond its blob: lost",
 	     run_execute_beyond, 1),
-	LOST("execute-itself", "a command stream that executes itself: lost", run_execute_itself, 1),
+	LOST("execute-itself", "a command stream that executes itself: lost", run_execute_itself,
+	     1),
 	LOST("execute-long", "1024 commands in a stream: executed", run_execute_long, 0),
 	LOST("endless-chain", "a pNext of 700,000 structures: lost", run_endless_chain, 1),
 	LOST("rewritten-stream", "a stream rewritten while it is executed: others work",
