@@ -333,7 +333,7 @@ static void start_bus(struct machines *machines)
 void machines_start(struct machines *machines)
 {
 	int sockets[WAYS];
-	*machines = (struct machines){.folder = "/tmp/hesper-fault-XXXXXX"};
+	*machines = (struct machines){.folder = "/tmp/hesper-machines-XXXXXX"};
 	FAULT_CHECK(mkdtemp(machines->folder) != NULL, "no folder");
 	snprintf(machines->peer, sizeof(machines->peer), "%s/peer", machines->folder);
 	snprintf(machines->quitter, sizeof(machines->quitter), "%s/quitter", machines->folder);

@@ -193,7 +193,7 @@ static void scenario_socket(void *data)
 	struct viewer viewer = {.name = "the viewer"};
 	struct viewer next = {.name = "the next viewer"};
 	char path[64];
-	snprintf(path, sizeof(path), "/tmp/hesper-fault-%d.sock", (int)getpid());
+	snprintf(path, sizeof(path), "/tmp/hesper-display-%d.sock", (int)getpid());
 	if (!show_init(&show, true)) {
 		return;
 	}

@@ -23,7 +23,7 @@
 void *__wrap_malloc(size_t size);
 void __wrap_free(void *at);
 
-static char folder[] = "/tmp/hesper-fault-XXXXXX";
+static char folder[] = "/tmp/hesper-launched-XXXXXX";
 static char qemu[PATH_MAX];
 static FILE *nowhere;
 
