@@ -142,6 +142,11 @@ static void start_family(int *socket, int *leader, int *child)
 	char line[128];
 	char word[32];
 	start(socket);
+	/* The order may have to wait until the loop can send it. */
+	struct pollfd fd = {.fd = *socket, .events = POLLIN};
+	for (int i = 0; i < 3000 && poll(&fd, 1, 10) <= 0; i++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+	}
 	read_line(*socket, line, sizeof(line));
 	assert_int_equal(sscanf(line, "%d %d %31s", leader, child, word), 3);
 	assert_string_equal(word, "seen");
