@@ -20,13 +20,16 @@
  * Each of the two holds a release (server.c). The deadline timer bounds for how long: when the
  * reply does not come within HOLD_MS of the update's arrival, the listener is late and lets go of
  * both; until it answers, nothing is held for it at all, so a stopped viewer does not slow the
- * guest down. It is not disconnected: when it goes on, its reply sends it the newest picture.
+ * guest down. It is not disconnected: when it goes on, its reply sends it the newest picture. One that
+ * was late has to be on time for a few updates before anything is held for it again: one that is always
+ * a little late would else take HOLD_MS of the guest for each of its pictures.
  *
  * A listener whose Interfaces are not known yet only collects damage. One that answers a Scanout*
  * with an error gets the picture another way.
  */
 
 #define HOLD_MS 50
+#define TIMELY_ENOUGH 4 /* updates */
 
 static void pump(struct listener *listener);
 
@@ -105,6 +108,7 @@ static void on_deadline(uv_timer_t *timer)
 {
 	struct listener *listener = timer->data;
 	listener->late = true;
+	listener->timely = 0;
 	let_go(listener, &listener->flight_release);
 	let_go(listener, &listener->damage_release);
 	server_settle(listener->server);
@@ -123,6 +127,7 @@ static int on_updated(sd_bus_message *reply, void *data, sd_bus_error *error)
 	struct listener *listener = data;
 	uv_timer_stop(&listener->deadline);
 	listener->in_flight = false;
+	listener->timely += !listener->late && listener->timely < TIMELY_ENOUGH;
 	listener->late = false;
 	let_go(listener, &listener->flight_release);
 	pump(listener);
@@ -242,7 +247,7 @@ void listener_update(struct listener *listener, const struct rect *rect, struct 
 		listener->damage = *rect;
 	}
 	listener->damaged_ms = uv_now(listener->server->loop);
-	if (release != NULL && listener->ready && !listener->late) {
+	if (release != NULL && listener->ready && listener->timely == TIMELY_ENOUGH) {
 		release_hold(release);
 		listener->damage_release = release;
 	}
@@ -327,6 +332,7 @@ int listener_create(struct head *head, int fd)
 	}
 	listener->server = server;
 	listener->head = head;
+	listener->timely = TIMELY_ENOUGH;
 	list_init(&listener->link);
 	int own = fd_dup(fd);
 	int r = own;

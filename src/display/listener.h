@@ -39,6 +39,7 @@ struct listener {
 
 	bool in_flight;  /* an Update waits for its reply */
 	bool late;  /* … and has done so beyond the deadline: nothing is held for it */
+	unsigned timely; /* answers in a row, up to what is enough to hold something for it */
 	uint64_t sent_ms; /* arrival of the update in flight, loop time */
 	struct release *flight_release;
 

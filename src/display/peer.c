@@ -13,6 +13,9 @@
 /*
  * A connection that asks for objects. What changes is told when it happens; to a peer that does not
  * read it is told, as of then, when it has read what is queued for it: `stale` remembers what.
+ *
+ * A connection that is one too many has no objects: whatever it calls is answered by why, and then it is
+ * closed. A few of these wait for their call; the oldest makes room for the newest.
  */
 
 /* Signals to a peer that reads nothing would pile up: above this many, none are sent. */
@@ -72,16 +75,6 @@ void peers_tell(struct display_server *server, unsigned head, enum peer_news new
 	}
 }
 
-static void on_drained(void *data)
-{
-	struct peer *peer = data;
-	for (unsigned i = 0; i < peer->server->head_count; i++) {
-		if (peer->consoles[i].stale != 0) {
-			tell_news(&peer->consoles[i]);
-		}
-	}
-}
-
 static void on_closed(void *data)
 {
 	struct peer *peer = data;
@@ -93,9 +86,29 @@ static void on_closed(void *data)
 static void peer_close(struct peer *peer)
 {
 	list_remove(&peer->link);
-	peer->server->peer_count--;
+	if (peer->refused) {
+		peer->server->refused_count--;
+	} else {
+		peer->server->peer_count--;
+	}
 	console_release_all(peer);
 	bus_loop_close(&peer->bus, on_closed);
+}
+
+static void on_drained(void *data)
+{
+	struct peer *peer = data;
+	if (peer->refused) {
+		if (peer->answered) {
+			peer_close(peer);
+		}
+		return;
+	}
+	for (unsigned i = 0; i < peer->server->head_count; i++) {
+		if (peer->consoles[i].stale != 0) {
+			tell_news(&peer->consoles[i]);
+		}
+	}
 }
 
 static void on_broken(void *data, int error)
@@ -124,13 +137,30 @@ static int add_objects(struct peer *peer)
 	return r;
 }
 
-int peer_create(struct display_server *server, int fd)
+static int on_refused_call(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct peer *peer = data;
+	uint8_t kind;
+	if (sd_bus_message_get_type(call, &kind) < 0 || kind != SD_BUS_MESSAGE_METHOD_CALL) {
+		return 0;
+	}
+	peer->answered = true;
+	int r = sd_bus_reply_method_errorf(call, SD_BUS_ERROR_LIMITS_EXCEEDED,
+					   "%u viewers are connected, and there may be no more",
+					   MAX_PEERS);
+	return r < 0 ? r : 1;
+}
+
+/* fd is owned on success. add: what its connection is to have. */
+static int create(struct display_server *server, int fd, bool refused, struct list *among,
+		  unsigned *count, int (*add)(struct peer *peer))
 {
 	struct peer *peer = calloc(1, sizeof(*peer));
 	if (peer == NULL) {
 		return -ENOMEM;
 	}
 	peer->server = server;
+	peer->refused = refused;
 	int own = fd_dup(fd);
 	if (own < 0) {
 		free(peer);
@@ -143,10 +173,10 @@ int peer_create(struct display_server *server, int fd)
 		return r;
 	}
 	peer->bus.drained = on_drained;
-	list_append(&server->peers, &peer->link);
-	server->peer_count++;
+	list_append(among, &peer->link);
+	(*count)++;
 	server->living++;
-	r = add_objects(peer);
+	r = add(peer);
 	if (r >= 0) {
 		r = bus_loop_start(&peer->bus);
 	}
@@ -158,11 +188,35 @@ int peer_create(struct display_server *server, int fd)
 	return 0;
 }
 
-void peers_close(struct display_server *server)
+int peer_create(struct display_server *server, int fd)
+{
+	return create(server, fd, false, &server->peers, &server->peer_count, add_objects);
+}
+
+static int add_refusal(struct peer *peer)
+{
+	return sd_bus_add_filter(peer->bus.bus, NULL, on_refused_call, peer);
+}
+
+int peer_refuse(struct display_server *server, int fd)
+{
+	if (server->refused_count >= MAX_REFUSED) {
+		peer_close(container_of(server->refused.next, struct peer, link));
+	}
+	return create(server, fd, true, &server->refused, &server->refused_count, add_refusal);
+}
+
+static void close_all(struct list *peers)
 {
 	struct list *item;
 	struct list *tmp;
-	list_for_each_safe (item, tmp, &server->peers) {
+	list_for_each_safe (item, tmp, peers) {
 		peer_close(container_of(item, struct peer, link));
 	}
+}
+
+void peers_close(struct display_server *server)
+{
+	close_all(&server->peers);
+	close_all(&server->refused);
 }

@@ -20,6 +20,8 @@ struct peer {
 	struct list link;
 	struct display_server *server;
 	struct bus_loop bus;
+	bool refused; /* one too many; in server->refused, without objects */
+	bool answered; /* and has been told so */
 	struct peer_console consoles[DISPLAY_MAX_HEADS];
 	/* What this peer holds down; server->held counts all peers. */
 	bool keys[DISPLAY_KEYS];

@@ -111,6 +111,7 @@ int display_server_create(uv_loop_t *loop, const struct display_server_options *
 	}
 	list_init(&server->acceptors);
 	list_init(&server->peers);
+	list_init(&server->refused);
 	list_init(&server->listeners);
 	list_init(&server->released);
 	server->living = 1; /* the server itself, until destroy */
@@ -204,7 +205,9 @@ int display_server_listen(struct display_server *server, int fd)
 int display_server_add_peer(struct display_server *server, int fd)
 {
 	if (server->peer_count >= MAX_PEERS) {
-		return -EUSERS;
+		log_limited(LOG_WARN, "display: turned a viewer away: %u are connected",
+			    server->peer_count);
+		return peer_refuse(server, fd);
 	}
 	return peer_create(server, fd);
 }

@@ -11,6 +11,8 @@
 /* Beyond these a peer is turned away: every one costs descriptors and memory. */
 #define MAX_PEERS 32
 #define MAX_LISTENERS 64
+/* Of those who are turned away and have not read why. */
+#define MAX_REFUSED 4
 #define MAX_CURSOR_SIDE 512
 
 /* One display_server_update: counts those that still read the picture. */
@@ -63,6 +65,8 @@ struct display_server {
 	struct held held;
 	struct list acceptors;
 	struct list peers;
+	struct list refused; /* struct peer, oldest first; not among peers */
+	unsigned refused_count;
 	struct list listeners;
 	struct list released; /* struct release whose turn has come; see server_settle */
 	bool settling;
@@ -88,6 +92,8 @@ void server_leave(struct display_server *server);
 
 /* peer.c: a connection that asks for objects. */
 int peer_create(struct display_server *server, int fd);
+/* One too many: told so when it asks for something, and closed. fd is owned on success. */
+int peer_refuse(struct display_server *server, int fd);
 void peers_close(struct display_server *server);
 enum peer_news {
 	PEER_NEWS_SIZE = 1,
