@@ -2,7 +2,8 @@
 /*
  * Commands are taken in order. One that needs a resource on which an answer is still awaited
  * (a blob being made or mapped) waits behind it, with all later ones for that resource; the others
- * go on. So a slow context delays its own resources only.
+ * go on. So a slow context delays its own resources only; and submissions of a context that attaches one
+ * of these, because they may name it.
  */
 #include "gpu/state.h"
 
@@ -146,20 +147,37 @@ static uint32_t named_resource(const struct gpu_command *command)
 	return le32toh(id);
 }
 
+/* The command may be freed. */
+static void execute(struct gpu_command *command)
+{
+	struct gpu *gpu = command->gpu;
+	uint32_t context = le32toh(command->request.hdr.ctx_id);
+	uint64_t attaches = command->attaches;
+	uint32_t id = named_resource(command);
+	command->attaches = 0;
+	if (command->handler->needs_resource && (id == 0 || resource_find(gpu, id) == NULL)) {
+		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
+			     "there is no resource %u", id);
+	} else {
+		command->handler->run(command);
+	}
+	if (attaches != 0) {
+		context_attach_over(gpu, context, attaches);
+	}
+}
+
 static void run(struct gpu_command *command)
 {
 	uint32_t id = named_resource(command);
 	struct gpu_resource *resource = id == 0 ? NULL : resource_find(command->gpu, id);
-	if (resource == NULL && command->handler->needs_resource) {
-		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
-			     "there is no resource %u", id);
-		return;
-	}
 	if (resource != NULL && (resource->busy || !list_empty(&resource->waiters))) {
+		if (command->handler->run == context_attach_resource) {
+			context_attach_waits(command);
+		}
 		list_append(&resource->waiters, &command->wait_link);
 		return;
 	}
-	command->handler->run(command);
+	execute(command);
 }
 
 void dispatch_again(struct list *commands)
@@ -183,7 +201,7 @@ void dispatch_resource_idle(struct gpu *gpu, uint32_t resource_id)
 		struct gpu_command *command =
 			container_of(resource->waiters.next, struct gpu_command, wait_link);
 		list_remove(&command->wait_link);
-		command->handler->run(command);
+		execute(command);
 	}
 }
 

@@ -38,6 +38,8 @@ struct gpu_context {
 	uint64_t bytes; /* of its blobs (GPU_LIMIT_CONTEXT_MEMORY) */
 	bool lost;
 	struct idmap attached; /* resource id → struct gpu_resource */
+	unsigned attaching; /* attaches that wait for their resource */
+	struct list waiters; /* submissions behind them: struct gpu_command.wait_link */
 	struct gpu_timeline rings[RENDER_MAX_RINGS];
 	struct list dying_link;
 };
@@ -172,6 +174,7 @@ struct gpu_command {
 	bool fence_counted; /* of GPU_LIMIT_FENCES */
 	bool executed;
 	bool signalled;
+	uint64_t attaches; /* serial of the context whose submissions wait for this; or 0 */
 	uint32_t written;
 	unsigned pending; /* callbacks that will still come */
 };
@@ -292,6 +295,9 @@ void context_destroy(struct gpu_command *command);
 void context_attach_resource(struct gpu_command *command);
 void context_detach_resource(struct gpu_command *command);
 void context_submit(struct gpu_command *command);
+/* An attach waits for its resource: so do the context's submissions, which may name it, until it is over. */
+void context_attach_waits(struct gpu_command *command);
+void context_attach_over(struct gpu *gpu, uint32_t id, uint64_t serial);
 struct gpu_context *context_find(struct gpu *gpu, uint32_t id);
 void context_forget_resource(struct gpu *gpu, uint32_t resource);
 void context_signal_all(struct gpu *gpu, struct gpu_context *context);

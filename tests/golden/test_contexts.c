@@ -236,6 +236,57 @@ static void test_end_before_a_blob(void **state)
 	assert_int_equal(destroy_context(VICTIM), OK);
 }
 
+/*
+ * Another context attaches what is still being made, and may name it in its commands: those wait, others
+ * do not. It is made, or never is, or the one that waits ends.
+ */
+static void test_commands_behind_an_attach(void **state)
+{
+	static const char *const makers[] = {"slow", "stall", "slow"};
+	enum { THIRD = 3 };
+	const struct virtio_gpu_ctrl_hdr destroy = {.type = VIRTIO_GPU_CMD_CTX_DESTROY,
+						    .ctx_id = THIRD};
+	const struct virtio_gpu_ctx_resource attach = {
+		.hdr = {.type = VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, .ctx_id = THIRD},
+		.resource_id = BLOB,
+	};
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t answers[5];
+		uint16_t heads[5];
+		bool ends = i == 2;
+		assert_int_equal(create_context(VICTIM, makers[i]), OK);
+		assert_int_equal(create_context(THIRD, "well"), OK);
+		heads[0] = post_blob(VICTIM, BLOB, &answers[0]);
+		heads[1] = post(&attach, sizeof(attach), &answers[1]);
+		for (unsigned k = 2; k < 4; k++) {
+			const struct virtio_gpu_cmd_submit submit = fenced_submit(THIRD);
+			heads[k] = post(&submit, sizeof(submit), &answers[k]);
+		}
+		check_all_else_works();
+		assert_false(wire_used(&device.front, 0, heads[2], NULL));
+		if (ends) {
+			heads[4] = post(&destroy, sizeof(destroy), &answers[4]);
+			assert_int_equal(finish(heads[4], answers[4]), OK);
+		}
+		for (unsigned k = 2; k < 4; k++) {
+			assert_int_equal(finish(heads[k], answers[k]), ends ? BAD_CONTEXT : OK);
+		}
+		assert_int_equal(finish(heads[0], answers[0]), i == 1 ? UNSPEC : OK);
+		assert_int_equal(finish(heads[1], answers[1]),
+				 i == 1 ? VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID
+				 : ends ? BAD_CONTEXT
+					: OK);
+		wire_free_all(&device.front);
+		if (i != 1) {
+			assert_int_equal(daemon_unref(&device, BLOB), OK);
+		}
+		if (!ends) {
+			assert_int_equal(destroy_context(THIRD), OK);
+		}
+		assert_int_equal(destroy_context(VICTIM), OK);
+	}
+}
+
 /* The same with one that never answers, and many at once: the watchdog ends them, or there are too many. */
 static void test_end_of_stalled_ones(void **state)
 {
@@ -581,6 +632,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_lies, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_answer_twice, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_end_before_a_blob, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_commands_behind_an_attach, open_daemon,
+						close_daemon),
 		cmocka_unit_test_setup_teardown(test_end_of_stalled_ones, open_daemon,
 						close_daemon),
 		cmocka_unit_test_setup_teardown(test_end_before_it_is_made, open_daemon,
