@@ -161,17 +161,54 @@ static const char *run_foreign_import(void)
 	close(owner);
 	/* Its maker is gone; the one that imported it has it, and may name it in streams. */
 	TRY(expect("RESOURCE_INFO", card_info(other, handle, &resource), 0));
-	TRY(expect("mmap", card_map(other, handle, 4 * PAGE, &address), 0));
 	stream.size = 0;
 	put_reply_stream(&stream, resource, 0, PAGE);
 	put_version_query(&stream, VENUS_REPLY);
 	TRY(expect("a stream", venus_submit(other, &stream), 0));
+	TRY(expect("mmap", card_map(other, handle, 4 * PAGE, &address), 0));
 	uint32_t first = *(volatile uint32_t *)address;
 	if (first != VENUS_ENUMERATE_INSTANCE_VERSION) {
 		return wrong("the reply in foreign memory is %u", first);
 	}
 	munmap(address, 4 * PAGE);
 	TRY(card_expect(other, true));
+	close(other);
+	return NULL;
+}
+
+/* Asks for the properties of a resource as Mesa does before it imports one. */
+static void put_property_query(struct stream *s, uint32_t resource)
+{
+	put_command(s, VENUS_GET_MEMORY_RESOURCE_PROPERTIES, 0);
+	put64(s, ID_DEVICE);
+	put32(s, resource);
+	put64(s, 1);
+	put32(s, VENUS_TYPE_RESOURCE_PROPERTIES);
+	put64(s, 0);
+}
+
+/* A dma-buf of memory that the device refused, for another program to import. */
+static const char *run_import_never_made(void)
+{
+	struct blob blob;
+	uint32_t handle;
+	uint32_t resource;
+	int thief = card_context();
+	int other = card_context();
+	TRY(expect("a device", venus_device(other), 0));
+	TRY(expect("a blob",
+		   card_blob(thief, VIRTGPU_BLOB_MEM_HOST3D, VIRTGPU_BLOB_FLAG_USE_SHAREABLE,
+			     0x4711, PAGE, &blob),
+		   0));
+	int dma_buf = card_export(thief, blob.handle);
+	TRY(expect("the import", card_import(other, dma_buf, &handle), 0));
+	TRY(expect("RESOURCE_INFO", card_info(other, handle, &resource), 0));
+	stream.size = 0;
+	put_property_query(&stream, resource);
+	TRY(expect("the query", venus_submit(other, &stream), 0));
+	TRY(card_expect(other, true));
+	close(dma_buf);
+	close(thief);
 	close(other);
 	return NULL;
 }
@@ -351,6 +388,10 @@ const struct attack attacks_on_lives[] = {
 	 0, 0, false, NULL},
 	{"import-of-lost", "a lost context's buffer imported into another: that works",
 	 run_import_of_lost, 1, 0, false, NULL},
+	{"import-never-made", "a blob that the device refused, imported by another: that works",
+	 run_import_never_made, 0, 1, false,
+	 "virglrenderer ends a context that names a resource which it does not know, and hesperd "
+	 "keeps nothing of a blob that it refused: who imports one is lost"},
 	{"import-dumb", "a dumb buffer in a Venus context, its card closed: works", run_import_dumb,
 	 0, 0, false, NULL},
 	{"stream-in-dumb", "commands in guest pages: lost", run_stream_in_dumb, 1, 0, false, NULL},
