@@ -9,10 +9,12 @@ hesper's own client but what peer.py writes and reads.
 """
 
 import array
+import fcntl
 import os
 import select
 import socket
 import struct
+import termios
 import threading
 import time
 
@@ -63,13 +65,15 @@ class FdPeer(Peer):
 
 class ScriptedViewer:
     """answer_after: seconds from a picture to its answer; None: never. bytes_a_second: how fast it
-    reads; 0: not at all. interfaces: what it says it can take. By default it is quick."""
+    reads; 0: not at all. interfaces: what it says it can take. greet: before that, it reads until it
+    could say so. By default it is quick."""
 
     def __init__(self, path, console=0, answer_after=0.0, bytes_a_second=None,
-                 interfaces=(MAP, DMABUF2)):
+                 interfaces=(MAP, DMABUF2), greet=False):
         self.updates = []  # appended to by the thread alone
         self.members = {}
-        self._answer_after, self._rate = answer_after, bytes_a_second
+        self._answer_after = answer_after
+        self._rate, self._later = (None, bytes_a_second) if greet else (bytes_a_second, None)
         self._interfaces = interfaces
         self._data = b""
         self._due = []  # (when, bytes)
@@ -96,6 +100,16 @@ class ScriptedViewer:
 
     def __exit__(self, *unused):
         self.close()
+
+    def stop_reading(self):
+        """What is under way may still be read."""
+        self._rate = 0
+
+    def unread(self):
+        """Bytes that wait for it."""
+        size = array.array("i", [0])
+        fcntl.ioctl(self._sock, termios.FIONREAD, size)
+        return size[0]
 
     def since(self, when):
         """How many pictures have come since then."""
@@ -126,7 +140,7 @@ class ScriptedViewer:
         while self._due and self._due[0][0] <= now:
             self._sock.sendall(self._due.pop(0)[1])
         reads = [self._wake] if self._rate == 0 else [self._wake, self._sock]
-        left = max(0, self._due[0][0] - now) if self._due else None
+        left = max(0, self._due[0][0] - now) if self._due else 1
         ready = select.select(reads, [], [], left)[0]
         if self._wake in ready:
             return False
@@ -170,6 +184,8 @@ class ScriptedViewer:
             after = self._answer_after
         if after is not None:
             signature, body = ("v", self._interfaces_value()) if member == "Get" else ("", b"")
+            if member == "Get" and self._later is not None:
+                self._rate = self._later
             self._due.append((time.monotonic() + after, self._reply(serial, signature, body)))
             self._due.sort(key=lambda due: due[0])
 
