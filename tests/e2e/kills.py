@@ -36,7 +36,8 @@ from scripted import ScriptedViewer  # noqa: E402
 from xserver import XServer  # noqa: E402
 
 MOMENTS = 3.0  # seconds within which a kill comes
-GONE = 1.0  # seconds within which all has to be gone
+GONE = 1.0  # seconds within which all is to be gone
+NEVER = 20  # seconds after which what is still there is left for good
 PATIENCE = 120  # seconds until what does not come will never come
 SESSION = "export XDG_RUNTIME_DIR=/run/user/0 WAYLAND_DISPLAY=wayland-0; "
 CUBE = "vkcube --wsi wayland --width 400 --height 400"
@@ -198,10 +199,12 @@ def kill(process):
     return time.monotonic()
 
 
-def leftovers_of(processes, when, within=GONE):
-    while any(p.alive() for p in processes) and time.monotonic() < when + within:
+def end_of(processes, when):
+    """What is left of a kill: {"gone": seconds until all had ended, "left": [those that never did]}."""
+    while any(p.alive() for p in processes) and time.monotonic() < when + NEVER:
         time.sleep(0.005)
-    return [f"{p.name} {p.pid}" for p in processes if p.alive()]
+    return {"gone": time.monotonic() - when,
+            "left": [f"{p.name} {p.pid}" for p in processes if p.alive()]}
 
 
 def of_context(context):
@@ -215,19 +218,22 @@ def application(which):
     def run(desk):
         context = busy(desk.pid)[-1]
         when = kill(getattr(context, which))
+        left = end_of(of_context(context), when)
         took = picture_after(desk, when)
-        left = leftovers_of(of_context(context), when)
         desk.start_cube()
         return took, left
     return run
 
 
-def session_again(desk, when, known):
-    """The new compositor's pictures, when its predecessor died."""
+def session_again(desk, when, known, old):
+    """The new compositor's pictures, when its predecessor died: none that was still under way counts."""
+    old = {context.render.pid for context in old}
     def said(words):
         return any(line.startswith(words) for line in desk.session.lines[known:])
 
     wait_for("the session's restart", lambda: said("desktop ended"), PATIENCE, step=0.005)
+    wait_for("the new compositor's context", lambda: any(
+        context.render.pid not in old for context in busy(desk.pid)), PATIENCE, step=0.005)
     again = time.monotonic()
     took = again - when + picture_after(desk, again)
     wait_for("the session", lambda: said("desktop ready"), PATIENCE)
@@ -236,34 +242,34 @@ def session_again(desk, when, known):
 
 
 def compositor(desk):
-    context, known = busy(desk.pid)[0], len(desk.session.lines)
-    when = kill(context.worker)
-    left = leftovers_of(of_context(context), when)
-    return session_again(desk, when, known), left
+    there, known = busy(desk.pid), len(desk.session.lines)
+    when = kill(there[0].worker)
+    end = end_of(of_context(there[0]), when)
+    return session_again(desk, when, known, there), end
 
 
 def the_spare(desk):
     context = spare(desk.pid)
     when = kill(context.render)
+    left = end_of(of_context(context), when)
     took = picture_after(desk, when)
-    left = leftovers_of(of_context(context), when)
     desk.settle()
     return took, left
 
 
 def active_spawner(desk):
-    there, known = contexts(desk.pid), len(desk.session.lines)
+    there, busy_then, known = contexts(desk.pid), busy(desk.pid), len(desk.session.lines)
     spawner = spawners(desk.pid)[0]
     when = kill(spawner)
-    left = leftovers_of([spawner] + [p for c in there for p in of_context(c)], when)
-    return session_again(desk, when, known), left
+    left = end_of([spawner] + [p for c in there for p in of_context(c)], when)
+    return session_again(desk, when, known, busy_then), left
 
 
 def spawner_standing_by(desk):
     spawner = spawners(desk.pid)[1]
     when = kill(spawner)
+    left = end_of([spawner], when)
     took = picture_after(desk, when)
-    left = leftovers_of([spawner], when)
     desk.settle()
     return took, left
 
@@ -275,7 +281,7 @@ def viewer(desk):
     when = time.monotonic()
     old.kill()
     old.wait()
-    left = leftovers_of(below_it, when)
+    left = end_of(below_it, when)
     desk.start_viewer()
     return time.monotonic() - when, left
 
@@ -284,19 +290,19 @@ def viewer(desk):
 
 
 def gone(desk, processes, when, files):
-    left = leftovers_of(processes, when)
-    left += [f"file {name}" for name in sorted(desk.files() - files)]
-    return left + [f"file {path}" for path in sorted(temporary(desk.temporary) - desk.before)]
+    left = end_of(processes, when)
+    left["left"] += [f"file {name}" for name in sorted(desk.files() - files)]
+    left["left"] += [f"file {path}" for path in sorted(temporary(desk.temporary) - desk.before)]
+    return left
 
 
 def hesperd(which):
     def run(desk):
         processes = below(desk.pid)
-        # QEMU's own sockets; a keeper that was killed cannot remove the display's.
-        own = {"control", "qmp"}
+        # But for QEMU's own sockets.
         when = kill(read(desk.machine.device() if which == "device" else desk.pid))
-        desk.machine.daemon.wait(10)
-        left = gone(desk, processes, when, own)
+        desk.machine.daemon.wait(NEVER)
+        left = gone(desk, processes, when, {"control", "qmp"})
         time.sleep(1)
         return left, desk.lives()
     return run
@@ -307,9 +313,10 @@ def qemu(desk):
     # Its own sockets: it could not remove them.
     when = kill(read(desk.machine.qemu.pid))
     desk.machine.qemu.wait()
-    status = desk.machine.daemon.wait(10)
+    status = desk.machine.daemon.wait(NEVER)
     left = gone(desk, processes, when, {"control", "qmp"})
-    return left + ([f"status {status} of hesperd"] if status != 0 else []), None
+    left["left"] += [f"status {status} of hesperd"] if status != 0 else []
+    return left, None
 
 
 ROWS = {
@@ -332,6 +339,7 @@ def note(name, number, entry):
     words = f"{name} {number}: killed {entry['moment']:.2f} s after the last, load {entry['load']:.1f}"
     if "back" in entry:
         words += f", pictures after {entry['back']:.2f} s"
+    words += f", all gone after {entry['gone']:.2f} s"
     for left in entry["left"]:
         words += f", LEFT: {left}"
     print(f"# {words}{'' if entry['lives'] is not False else ', THE MACHINE DIED'}", file=sys.stderr,
@@ -349,7 +357,8 @@ def run_row(desk, name, times, chance, entries):
     for number in range(1, times + 1):
         entry = {"moment": chance.uniform(0, MOMENTS), "load": load()}
         time.sleep(entry["moment"])
-        entry["back"], entry["left"] = ROWS[name](desk)
+        entry["back"], end = ROWS[name](desk)
+        entry.update(end)
         entry["left"] += [f"file {file}" for file in sorted(
             desk.files() - desk.names | temporary(desk.temporary) - desk.before)]
         entry["lives"] = desk.lives()
@@ -367,7 +376,8 @@ def run_last(x11, name, times, chance, entries):
             desk.start_session()
             entry = {"moment": chance.uniform(0, MOMENTS), "load": load()}
             time.sleep(entry["moment"])
-            entry["left"], entry["lives"] = ROWS[name](desk)
+            end, entry["lives"] = ROWS[name](desk)
+            entry.update(end)
             entry["viewer"] = desk.viewer.process.wait(20)
             entries.append(entry)
             note(name, number, entry)
@@ -376,9 +386,9 @@ def run_last(x11, name, times, chance, entries):
     return []
 
 
-def run_rows(x11, names, times, chance):
-    """All rows, and what the machine is. A row that breaks off says why, and the next one gets a new
-    machine."""
+def run_rows(x11, names, times, chance, write):
+    """All rows. write(what the machine is, rows so far) after each. One that breaks off says why, and
+    the next one gets a new machine."""
     desk, about, rows = None, None, {}
     try:
         for name in names:
@@ -390,10 +400,10 @@ def run_rows(x11, names, times, chance):
                         desk.close()
                         desk = None
                     row["left"] = run_last(x11, name, times, chance, row["kills"])
-                    continue
-                desk = desk or Desk(x11)
-                about = about or describe(desk.machine)
-                row["left"] = run_row(desk, name, times, chance, row["kills"])
+                else:
+                    desk = desk or Desk(x11)
+                    about = about or describe(desk.machine)
+                    row["left"] = run_row(desk, name, times, chance, row["kills"])
             except (AssertionError, OSError, GuestError, subprocess.TimeoutExpired) as error:
                 row["error"] = str(error)
                 print(f"# {name} broke off: {error}", file=sys.stderr, flush=True)
@@ -401,26 +411,30 @@ def run_rows(x11, names, times, chance):
                     print(desk.machine.log("hesperd.log")[-3000:], file=sys.stderr)
                     desk.close_all()
                     desk = None
+            write(about, rows)
     finally:
         if desk is not None:
             desk.close()
-    return about, rows
+    return rows
 
 
 def table(rows, limit):
-    lines = ["| killed | times | machine lives | pictures again, s: median (max) | left over |",
-             "|---|---|---|---|---|"]
+    lines = ["| killed | times | machine lives | pictures again, s: median (max) | "
+             "its processes gone, s: median (max) | left over |", "|---|---|---|---|---|---|"]
+
+    def spread_of(values, most):
+        late = sum(value > most for value in values)
+        return "–" if not values else (f"{statistics.median(values):.2f} ({max(values):.2f})" +
+                                       (f", {late} late" if late else ""))
+
     for name, row in rows.items():
-        entries, back = row["kills"], [e["back"] for e in row["kills"] if "back" in e]
+        entries = row["kills"]
         lives = "–" if name == "QEMU" else f"{sum(e['lives'] for e in entries)}/{len(entries)}"
-        late = sum(b > limit for b in back)
-        pictures = "–" if not back else (
-            f"{statistics.median(back):.2f} ({max(back):.2f})" + (f", {late} late" if late else ""))
-        left = sum(bool(e["left"]) for e in entries)
-        kinds = sorted({word.split()[0] + " " + word.split()[1] if word.startswith("file") else word
-                        for e in entries for word in e["left"]} | set(row["left"]))
-        lines.append(f"| {name} | {len(entries)} | {lives} | {pictures} | "
-                     f"{'none' if not kinds else f'{left} times: ' + ', '.join(kinds)} |")
+        pictures = spread_of([e["back"] for e in entries if "back" in e], limit)
+        ends = spread_of([e["gone"] for e in entries], GONE)
+        left = [word for e in entries for word in e["left"]] + row["left"]
+        lines.append(f"| {name} | {len(entries)} | {lives} | {pictures} | {ends} | "
+                     f"{', '.join(left) or 'none'} |")
     return "\n".join(lines)
 
 
@@ -435,6 +449,8 @@ def verdict(rows, limit):
             wrong += [f"{name}: left: {word}" for word in entry["left"]]
             if entry["lives"] is False:
                 wrong.append(f"{name}: the machine died")
+            if entry["gone"] > max(GONE, limit / 2):
+                wrong.append(f"{name}: processes were there for {entry['gone']:.2f} s")
             if entry.get("back", 0) > limit:
                 wrong.append(f"{name}: pictures after {entry['back']:.2f} s")
     return wrong
@@ -450,18 +466,21 @@ def main():
     options = parser.parse_args()
     print(f"# seed {options.seed}", file=sys.stderr, flush=True)
     chance = random.Random(options.seed)
-    rows, begun = {}, time.monotonic()
+    begun = time.monotonic()
     names = [name for name in ROWS if not options.only or name in options.only]
+
+    def write(about, done):
+        if options.json:
+            with open(options.json, "w") as file:
+                json.dump({"about": about, "seed": options.seed, "limit_s": options.limit,
+                           "seconds": round(time.monotonic() - begun), "rows": done}, file, indent=1)
+                file.write("\n")
+
     with XServer() as x11:
-        about, rows = run_rows(x11, names, options.times, chance)
+        rows = run_rows(x11, names, options.times, chance, write)
     print(table(rows, options.limit))
     loads = [e["load"] for row in rows.values() for e in row["kills"]]
     print(f"\nseed {options.seed}, {time.monotonic() - begun:.0f} s, load {min(loads):.1f} to {max(loads):.1f}")
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump({"about": about, "seed": options.seed, "limit_s": options.limit,
-                       "seconds": round(time.monotonic() - begun), "rows": rows}, file, indent=1)
-            file.write("\n")
     wrong = verdict(rows, options.limit)
     for words in wrong:
         print(f"WRONG: {words}")
