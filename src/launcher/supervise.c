@@ -21,6 +21,8 @@
 #include "util/log.h"
 
 #define DRAIN_MS 1000
+/* The status of what did not come to run, or could not be heard. */
+#define UNSTARTED 126
 #define STREAMS (CHILD_REPORT_FD + 1)
 
 static void finish_if_done(struct child *child)
@@ -82,7 +84,7 @@ static void on_exit_status(uv_process_t *process, int64_t status, int number)
 {
 	struct child *child = process->data;
 	child->running = false;
-	child->status = number != 0 ? 128 + number : (int)status;
+	child->status = child->unheard ? UNSTARTED : number != 0 ? 128 + number : (int)status;
 	kill(-process->pid, SIGKILL);
 	uv_close((uv_handle_t *)process, on_handle_closed);
 	uv_timer_start(&child->timer, on_drain_timeout, DRAIN_MS, 0);
@@ -192,7 +194,7 @@ static void end_unstarted(struct child *child, int error)
 {
 	log_error("cannot start %s: %s", child->spec.argv[0], strerror(-error));
 	child->running = false;
-	child->status = 126;
+	child->status = UNSTARTED;
 	if (uv_handle_get_type((uv_handle_t *)&child->process) == UV_PROCESS) {
 		uv_close((uv_handle_t *)&child->process, on_handle_closed);
 	} else {
@@ -229,6 +231,7 @@ void child_start(struct child *child, uv_loop_t *loop, const struct child_spec *
 		error = uv_read_start((uv_stream_t *)&child->streams[i].pipe, on_alloc, on_read);
 		if (error < 0) {
 			log_error("cannot hear %s: %s", spec->argv[0], strerror(-error));
+			child->unheard = true;
 			close_stream(child, i);
 			child_kill(child);
 		}

@@ -54,13 +54,14 @@ struct child {
 	} streams[CHILD_REPORT_FD + 1];
 	unsigned handles; /* not closed yet */
 	bool running; /* the process has not ended */
+	bool unheard; /* it was started, but some of its words are lost */
 	bool active; /* from a successful child_start until ended() */
 	int status;
 };
 
 /*
  * ended() is called exactly once for each start, never from inside it; also when nothing could be
- * started (status 126, after an error in the log). fds are closed in either case.
+ * started or heard (status 126, after an error in the log). fds are closed in either case.
  */
 void child_start(struct child *child, uv_loop_t *loop, const struct child_spec *spec);
 
