@@ -11,8 +11,6 @@
 
 /* meson writes the path of the source tree into this file of a build directory. */
 #define SOURCE_MARK "src/launcher/hesper-source"
-/* sun_path holds 108 bytes; "/hesper-XXXXXX/display.sock" must fit behind. */
-#define RUNTIME_MAX 72
 
 static void set_if_there(char *path, int mode, const char *folder, const char *name)
 {
@@ -115,17 +113,6 @@ int paths_make_dir(const char *path)
 		return -errno;
 	}
 	return stat(part, &status) < 0 ? -errno : S_ISDIR(status.st_mode) ? 0 : -ENOTDIR;
-}
-
-int paths_make_runtime(char *path)
-{
-	const char *base = getenv("XDG_RUNTIME_DIR");
-	if (base == NULL || base[0] != '/' || strlen(base) > RUNTIME_MAX ||
-	    access(base, W_OK) != 0) {
-		base = "/tmp";
-	}
-	snprintf(path, PATH_MAX, "%s/hesper-XXXXXX", base);
-	return mkdtemp(path) == NULL ? -errno : 0;
 }
 
 static int remove_one(const char *path, const struct stat *status, int type, struct FTW *walk)

@@ -28,9 +28,6 @@ bool paths_has_program(const char *program);
 /* mkdir -p. Negative errno. */
 int paths_make_dir(const char *path);
 
-/* Makes a private directory for sockets; path is at least PATH_MAX. Negative errno. */
-int paths_make_runtime(char *path);
-
 /* Removes a directory and all in it. */
 void paths_remove_tree(const char *path);
 

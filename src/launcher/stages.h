@@ -54,6 +54,7 @@ struct stages {
 	struct accel accel;
 	char qemu_version[32];
 	char runtime[PATH_MAX];
+	int runtime_lock; /* of a private one */
 	char display[PATH_MAX]; /* socket of org.qemu.Display1, from hesperd's ready line on */
 	char gpu_socket[PATH_MAX];
 	char qmp_socket[PATH_MAX];

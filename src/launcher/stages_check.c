@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "launcher/qemu_probe.h"
+#include "launcher/runtime.h"
 #include "launcher/stages.h"
 
 /* A socket's path holds 107 bytes; the longest name here must fit behind. */
@@ -28,7 +29,7 @@ static bool make_sockets(struct stages *stages)
 	const char *given = stages->options.runtime_dir;
 	int error = 0;
 	if (given == NULL) {
-		error = paths_make_runtime(stages->runtime);
+		error = runtime_make(stages->runtime, &stages->runtime_lock);
 	} else {
 		snprintf(stages->runtime, sizeof(stages->runtime), "%s", given);
 	}
@@ -63,7 +64,7 @@ static bool make_sockets(struct stages *stages)
 
 bool stages_check(struct stages *stages, const struct stages_options *options)
 {
-	*stages = (struct stages){.options = *options};
+	*stages = (struct stages){.options = *options, .runtime_lock = -1};
 	accel_choose(&stages->accel);
 	return check_programs(stages) &&
 	       qemu_probe(options->qemu, stages->qemu_version, &stages->failure) &&
@@ -77,6 +78,6 @@ void stages_finish(struct stages *stages)
 	json_decref(stages->guest);
 	stages->manifest = stages->device = stages->guest = NULL;
 	if (stages->runtime[0] != '\0' && stages->options.runtime_dir == NULL) {
-		paths_remove_tree(stages->runtime);
+		runtime_remove(stages->runtime, &stages->runtime_lock);
 	}
 }

@@ -22,6 +22,8 @@
 #include "launcher/qemu_log.h"
 #include "launcher/qmp.h"
 #include "launcher/report.h"
+#include "launcher/runtime.h"
+#include "util/fd.h"
 
 /* ---- the plan of a machine, as QEMU's command line ---- */
 
@@ -510,6 +512,49 @@ static void test_paths_installed(void **state)
 	free(tree);
 }
 
+/* What a killed launcher left goes with the next start; what lives, or is not a launcher's, does not. */
+static void test_runtime_directories(void **state)
+{
+	char *tree = make_tree();
+	char lives[PATH_MAX];
+	char killed[PATH_MAX];
+	char next[PATH_MAX];
+	char outside[PATH_MAX];
+	char link[PATH_MAX];
+	int locks[3];
+	setenv("XDG_RUNTIME_DIR", tree, 1);
+	assert_int_equal(runtime_make(lives, &locks[0]), 0);
+	assert_int_equal(runtime_make(killed, &locks[1]), 0);
+	write_file(killed, "gpu.sock", "", 0600);
+	write_file(tree, "hesper-others/file", "", 0600);
+	write_file(tree, "elsewhere/launcher.lock", "", 0600);
+	write_file(tree, "other/launcher.lock", "", 0600);
+	/* A link to a directory, and in a directory a link to a lock. */
+	snprintf(outside, sizeof(outside), "%s/elsewhere", tree);
+	snprintf(link, sizeof(link), "%s/hesper-linked", tree);
+	assert_int_equal(symlink(outside, link), 0);
+	snprintf(outside, sizeof(outside), "%s/other/launcher.lock", tree);
+	snprintf(link, sizeof(link), "%s/hesper-others/launcher.lock", tree);
+	assert_int_equal(symlink(outside, link), 0);
+	/* As the kernel does it. */
+	fd_close(&locks[1]);
+	assert_int_equal(runtime_make(next, &locks[2]), 0);
+	assert_int_equal(access(killed, F_OK), -1);
+	assert_int_equal(access(lives, F_OK), 0);
+	assert_int_equal(access(outside, F_OK), 0);
+	snprintf(outside, sizeof(outside), "%s/elsewhere/launcher.lock", tree);
+	assert_int_equal(access(outside, F_OK), 0);
+	snprintf(outside, sizeof(outside), "%s/hesper-others/file", tree);
+	assert_int_equal(access(outside, F_OK), 0);
+	runtime_remove(lives, &locks[0]);
+	runtime_remove(next, &locks[2]);
+	assert_int_equal(access(lives, F_OK), -1);
+	assert_int_equal(access(next, F_OK), -1);
+	unsetenv("XDG_RUNTIME_DIR");
+	paths_remove_tree(tree);
+	free(tree);
+}
+
 static void test_accel(void **state)
 {
 	char *tree = make_tree();
@@ -577,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_report_lacks),
 		cmocka_unit_test(test_paths_of_build),
 		cmocka_unit_test(test_paths_installed),
+		cmocka_unit_test(test_runtime_directories),
 		cmocka_unit_test(test_accel),
 		cmocka_unit_test(test_failure),
 	};
