@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "fuzz.h"
 #include "hesperd/options.h"
@@ -14,6 +15,7 @@
 #include "launcher/qemu_log.h"
 #include "launcher/qmp.h"
 #include "launcher/report.h"
+#include "util/fd.h"
 #include "view/options.h"
 
 const size_t fuzz_record_size = 1;
@@ -171,6 +173,49 @@ static void play_lines(struct fuzz_bytes *bytes)
 	lines_finish(&lines);
 }
 
+static void on_event(void *data, const char *name, const json_t *message)
+{
+	FUZZ_CHECK(name != NULL && message != NULL, "an event of nothing");
+}
+
+static void on_closed(void *data)
+{
+	bool *closed = data;
+	FUZZ_CHECK(!*closed, "closed twice");
+	*closed = true;
+}
+
+/* The launcher's end of QEMU's monitor: what was asked for once is not asked for again. */
+static void play_monitor(struct fuzz_bytes *bytes)
+{
+	int fds[2];
+	bool closed = false;
+	char said[4096];
+	struct qmp qmp = {.event = on_event, .closed = on_closed, .data = &closed};
+	unsigned quit_at = fuzz_u8(bytes) % 8;
+	unsigned piece = 8 + fuzz_u8(bytes);
+	FUZZ_CHECK(channel_pair(fds) == 0, "no socket");
+	FUZZ_CHECK(qmp_open(&qmp, fuzz_loop(), fds[0]) == 0, "no monitor");
+	for (unsigned i = 0; i < 200 && bytes->left > 0; i++) {
+		size_t size = bytes->left < piece ? bytes->left : piece;
+		if (send(fds[1], bytes->at, size, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
+			bytes->at += size;
+			bytes->left -= size;
+		}
+		fuzz_turns(1);
+		if (i == quit_at) {
+			qmp_quit(&qmp);
+		}
+		while (recv(fds[1], said, sizeof(said), MSG_DONTWAIT) > 0) {
+		}
+	}
+	if ((quit_at & 1) != 0) {
+		qmp_close(&qmp);
+	}
+	fd_close(&fds[1]);
+	fuzz_until(&closed);
+}
+
 static void play_version(struct fuzz_bytes *bytes)
 {
 	char version[32];
@@ -218,9 +263,13 @@ static void play_report(struct fuzz_bytes *bytes)
 void fuzz_one(const uint8_t *data, size_t size)
 {
 	struct fuzz_bytes bytes = {data, size};
-	switch (fuzz_u8(&bytes) % 5) {
+	unsigned kind = fuzz_u8(&bytes);
+	switch (kind == 5 ? kind : kind % 5) {
 	case 0:
 		play_outputs(&bytes);
+		break;
+	case 5:
+		play_monitor(&bytes);
 		break;
 	case 1:
 		play_arguments(&bytes);

@@ -546,6 +546,11 @@ def config_seeds():
     yield "view-qmp", b"\1\1--qmp=q\n--cursor=draw\n--filter=nearest\n--frames=9"
     yield "qmp", (b'\2\50{"QMP": {}}\r\n{"return": {}}\n{"event": "STOP"}\n'
                   b'{"error": {"desc": "no"}}\n')
+    greeting = b'{"QMP": {"version": {}, "capabilities": []}}\r\n'
+    for name, quits in (("monitor", 3), ("monitor-quits-early", 0), ("monitor-ends", 2)):
+        yield name, (bytes([5, quits, 50]) + greeting + b'{"return": {}}\n{"event": "STOP"}\n'
+                     b'no\n{"error": {"desc": "no"}}\n{"return": {}}\n{"error": {}}\n')
+    yield "monitor-refuses", bytes([5, 1, 9]) + greeting + b'{"error": {"desc": "no"}}\n'
     yield "control", (b'\2\7hello {"kernel": 1}\napp = {"frames": 3}\n7 > some words\n7 = 255\n'
                       b"7 ? not found\n8 = 256\n")
     yield "qemu-log", (b"\2\377qemu-system-x86_64: Failed preparing vhost-user memory table msg\n"
