@@ -10,15 +10,19 @@ Only processes that stay are looked at. QEMU has all of the guest's RAM from the
 translation cache, or both would fill for an hour and hide what else grows.
 """
 
+import json
 import os
 import threading
 import time
 
+import guestctl
 from machine import Machine, wait_for
 from processes import below, busy, spare, spawners
 
 CONTEXT = "hesper-cube --wsi headless --size 320x200 --frames 20"
 BLOBS = ("hesper-memory maps 100", "hesper-memory barrier 200")
+WHERE_IT_WAITS = ("for t in /proc/$(pidof hesper-memory)/task/*; do cat $t/comm $t/wchan $t/stack; "
+                  "done; dmesg | tail")
 GUEST_RAM = "memory-backend-memfd"
 PROCESS_SERIES = ("rss_kib", "anonymous_kib", "fds", "maps")
 LIMITS = ("resources", "contexts", "mappings", "memory", "descriptors")
@@ -121,7 +125,11 @@ class Soak:
         viewer = machine.viewer()
         blobs = machine.guest.start(BLOBS[self.did["rounds"] % len(BLOBS)])
         self._draw_contexts(seconds)
-        assert blobs.check(120).lines[-1].startswith("PASS"), blobs.output
+        try:
+            assert blobs.check(120).lines[-1].startswith("PASS"), blobs.output
+        except guestctl.GuestError:
+            print(machine.guest.run(WHERE_IT_WAITS, 60).output, json.dumps(machine.stats()))
+            raise
         assert viewer.stop()["frames_presented"] > 0
         machine.viewers.remove(viewer)
         viewer.log.close()
