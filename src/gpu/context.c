@@ -239,11 +239,12 @@ void context_detach_resource(struct gpu_command *command)
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-void context_attach_waits(struct gpu_command *command)
+void context_attach_waits(struct gpu_command *command, const struct gpu_resource *resource)
 {
 	struct gpu_context *context =
 		context_find(command->gpu, le32toh(command->request.hdr.ctx_id));
-	if (context != NULL && command->attaches == 0) {
+	if (context != NULL && context->serial != resource->context_serial &&
+	    command->attaches == 0) {
 		command->attaches = context->serial;
 		context->attaching++;
 	}

@@ -2,8 +2,8 @@
 /*
  * Commands are taken in order. One that needs a resource on which an answer is still awaited
  * (a blob being made or mapped) waits behind it, with all later ones for that resource; the others
- * go on. So a slow context delays its own resources only; and submissions of a context that attaches one
- * of these, because they may name it.
+ * go on. So a slow context delays its own resources only; and submissions of another context that
+ * attaches one of these, because they may name it.
  */
 #include "gpu/state.h"
 
@@ -172,7 +172,7 @@ static void run(struct gpu_command *command)
 	struct gpu_resource *resource = id == 0 ? NULL : resource_find(command->gpu, id);
 	if (resource != NULL && (resource->busy || !list_empty(&resource->waiters))) {
 		if (command->handler->run == context_attach_resource) {
-			context_attach_waits(command);
+			context_attach_waits(command, resource);
 		}
 		list_append(&resource->waiters, &command->wait_link);
 		return;

@@ -295,8 +295,11 @@ void context_destroy(struct gpu_command *command);
 void context_attach_resource(struct gpu_command *command);
 void context_detach_resource(struct gpu_command *command);
 void context_submit(struct gpu_command *command);
-/* An attach waits for its resource: so do the context's submissions, which may name it, until it is over. */
-void context_attach_waits(struct gpu_command *command);
+/*
+ * An attach waits for a resource that another context makes: so do the context's submissions, which may
+ * name it, until it is over. What the context makes itself, its process has in order.
+ */
+void context_attach_waits(struct gpu_command *command, const struct gpu_resource *resource);
 void context_attach_over(struct gpu *gpu, uint32_t id, uint64_t serial);
 struct gpu_context *context_find(struct gpu *gpu, uint32_t id);
 void context_forget_resource(struct gpu *gpu, uint32_t resource);

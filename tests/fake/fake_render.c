@@ -21,6 +21,8 @@
 
 #define SOCKET 3
 
+static bool submitted; /* since the last blob */
+
 static void say(const struct render_wire_message *message, int fd)
 {
 	if (render_wire_send(SOCKET, message, NULL, 0, fd) < 0) {
@@ -172,9 +174,14 @@ static void lie_about_blob(const char *deed, const struct render_wire_message *r
 		say_fence(1, 1);
 	} else if (strcmp(deed, "ring") == 0) {
 		say_fence(0xffffffff, 1);
-	} else if (strcmp(deed, "slow") == 0) {
+	} else if (strcmp(deed, "slow") == 0 || (strcmp(deed, "in-order") == 0 && submitted)) {
+		submitted = false;
 		nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
 		say(&done, memory);
+	} else if (strcmp(deed, "in-order") == 0) {
+		done.done.status = -EIO;
+		done.done.fd_type = RENDER_WIRE_FD_NONE;
+		say(&done, -1);
 	} else if (strcmp(deed, "flood") == 0) {
 		for (;;) {
 			say_fence(0, 1);
@@ -193,6 +200,7 @@ static void submit(const char *deed, const struct render_wire_message *message)
 		uint64_t id;
 	} last;
 	uint32_t ring = message->submit.ring;
+	submitted = true;
 	if (message->submit.fence == 0 || strcmp(deed, "mute") == 0 ||
 	    (strcmp(deed, "mute-gpu") == 0 && ring != 0)) {
 		return;

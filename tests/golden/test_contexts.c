@@ -287,7 +287,37 @@ static void test_commands_behind_an_attach(void **state)
 	}
 }
 
-/* The same with one that never answers, and many at once: the watchdog ends them, or there are too many. */
+/*
+ * A context attaches what it makes itself, before it is made: what comes behind reaches its process in
+ * order all the same. There, commands make what the next blob is of.
+ */
+static void test_order_of_one_context(void **state)
+{
+	enum { COUNT = 4 };
+	uint64_t answers[3 * COUNT];
+	uint16_t heads[3 * COUNT];
+	assert_int_equal(create_context(VICTIM, "in-order"), OK);
+	for (unsigned i = 0; i < COUNT; i++) {
+		const struct virtio_gpu_cmd_submit submit = fenced_submit(VICTIM);
+		const struct virtio_gpu_ctx_resource attach = {
+			.hdr = {.type = VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, .ctx_id = VICTIM},
+			.resource_id = BLOB + i,
+		};
+		heads[3 * i] = post(&submit, sizeof(submit), &answers[3 * i]);
+		heads[3 * i + 1] = post_blob(VICTIM, BLOB + i, &answers[3 * i + 1]);
+		heads[3 * i + 2] = post(&attach, sizeof(attach), &answers[3 * i + 2]);
+	}
+	for (unsigned i = 0; i < 3 * COUNT; i++) {
+		assert_int_equal(finish(heads[i], answers[i]), OK);
+	}
+	wire_free_all(&device.front);
+	for (unsigned i = 0; i < COUNT; i++) {
+		assert_int_equal(daemon_unref(&device, BLOB + i), OK);
+	}
+	assert_int_equal(destroy_context(VICTIM), OK);
+}
+
+/* An end before a blob that never comes, and many at once: the watchdog ends them, or there are too many. */
 static void test_end_of_stalled_ones(void **state)
 {
 	enum { MANY = 40 };
@@ -633,6 +663,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_answer_twice, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_end_before_a_blob, open_daemon, close_daemon),
 		cmocka_unit_test_setup_teardown(test_commands_behind_an_attach, open_daemon,
+						close_daemon),
+		cmocka_unit_test_setup_teardown(test_order_of_one_context, open_daemon,
 						close_daemon),
 		cmocka_unit_test_setup_teardown(test_end_of_stalled_ones, open_daemon,
 						close_daemon),
