@@ -32,6 +32,7 @@ void wire_open(struct wire_front *front, int socket, unsigned queue_count, uint6
 	front->channel = -1;
 	front->display = -1;
 	front->held_fd = -1;
+	message_init(&front->incoming);
 	front->queue_count = queue_count;
 	front->ring_size = WIRE_RING_SIZE;
 	front->ram_size = ram_size;
@@ -60,6 +61,7 @@ void wire_close(struct wire_front *front)
 	munmap(front->ram, front->ram_size);
 	fd_close(&front->ram_fd);
 	fd_close(&front->held_fd);
+	message_clear(&front->incoming);
 	fd_close(&front->channel);
 	fd_close(&front->display);
 	fd_close(&front->socket);

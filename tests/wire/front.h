@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vhost/message.h"
 #include "vhost/protocol.h"
 
 /*
@@ -103,7 +104,8 @@ struct wire_front {
 	bool held; /* a request waits for wire_release */
 	struct vhost_user_header held_header;
 	struct vhost_user_shmem_map held_map;
-	int held_fd;
+	int held_fd; /* also of a request that is being answered */
+	struct message incoming; /* on the back-end channel */
 	/* Every back-end request before start or after stop is an error: QEMU would crash. */
 };
 

@@ -108,17 +108,21 @@ static void reply(struct wire_front *front, const struct vhost_user_header *head
 	}
 }
 
-/* QEMU's order: the reply, then the mapping, then the new table. */
+/*
+ * QEMU's order: the reply, then the mapping, then the new table. The mapping's file is held_fd until it
+ * is one: wire_failed may leave by a long jump.
+ */
 static void make_it_so(struct wire_front *front, const struct vhost_user_header *header,
-		       const struct vhost_user_shmem_map *request, int fd)
+		       const struct vhost_user_shmem_map *request)
 {
 	reply(front, header, 0);
 	if (header->request == VHOST_USER_BACKEND_SHMEM_MAP) {
-		if (!add_window(front, request, fd)) {
+		if (!add_window(front, request, front->held_fd)) {
 			wire_fail("SHMEM_MAP of %llu bytes at %llu is one that QEMU would refuse",
 				  (unsigned long long)request->size,
 				  (unsigned long long)request->offset);
 		}
+		front->held_fd = -1;
 	} else if (!remove_window(front, request)) {
 		wire_fail("SHMEM_UNMAP at %llu is no mapping", (unsigned long long)request->offset);
 	}
@@ -135,19 +139,18 @@ static void handle_window_request(struct wire_front *front, struct message *mess
 	wire_check_equal(header->size, sizeof(struct vhost_user_shmem_map));
 	wire_check_equal(header->flags & ~VHOST_USER_NEED_REPLY, VHOST_USER_VERSION);
 	wire_check_equal(message->fd_count, map ? 1 : 0);
-	int fd = map ? message->fds[0] : -1;
+	wire_check(!front->held);
+	front->held_fd = map ? message->fds[0] : -1;
 	message->fd_count = 0;
 	if (front->policy == WIRE_HOLD) {
-		wire_check(!front->held);
 		front->held = true;
 		front->held_header = *header;
 		front->held_map = message->payload.map;
-		front->held_fd = fd;
 	} else if (front->policy == WIRE_REFUSE) {
 		reply(front, header, 1);
-		fd_close(&fd);
+		fd_close(&front->held_fd);
 	} else {
-		make_it_so(front, header, &message->payload.map, fd);
+		make_it_so(front, header, &message->payload.map);
 	}
 }
 
@@ -202,20 +205,19 @@ bool wire_pump(struct wire_front *front, int ms)
 	if (!wire_poll(front, front->channel, -1, ms)) {
 		return false;
 	}
-	struct message message;
-	message_init(&message);
+	struct message *message = &front->incoming;
 	int result;
-	while ((result = message_read(front->channel, &message)) == 0) {
+	while ((result = message_read(front->channel, message)) == 0) {
 		if (!wire_poll(front, front->channel, -1, WIRE_TIMEOUT_MS)) {
 			wire_fail("a back-end request stopped in the middle");
 		}
 	}
 	if (result < 0) {
-		message_clear(&message);
+		message_clear(message);
 		wire_fail("the back-end channel: %s", strerror(-result));
 	}
-	handle_backend_message(front, &message);
-	message_clear(&message);
+	handle_backend_message(front, message);
+	message_clear(message);
 	return true;
 }
 
@@ -233,13 +235,11 @@ void wire_release(struct wire_front *front, uint64_t value)
 {
 	wire_check(front->held);
 	front->held = false;
-	int fd = front->held_fd;
-	front->held_fd = -1;
 	bool barrier = front->held_header.request == VHOST_USER_BACKEND_SHARED_OBJECT_REMOVE;
 	if (value == 0 && !barrier) {
-		make_it_so(front, &front->held_header, &front->held_map, fd);
+		make_it_so(front, &front->held_header, &front->held_map);
 	} else {
 		reply(front, &front->held_header, value);
-		fd_close(&fd);
+		fd_close(&front->held_fd);
 	}
 }
