@@ -320,19 +320,20 @@ static void take_answers(void)
 /* Those who do not keep others waiting answer. */
 static void settle(void)
 {
-	bool more = true;
-	for (unsigned i = 0; more; i++) {
+	/* render_none answers a turn of the loop after it was asked, maybe because of an answer. */
+	const unsigned last_turns = fx.own_renderer ? 1 : 3;
+	unsigned idle = 0;
+	for (unsigned i = 0; idle < last_turns; i++) {
 		FUZZ_CHECK(i < 10000, "no end of answers");
 		half_settle(&fx.half);
 		take_answers();
-		more = !fx.window_waits && answer_window(false);
+		bool more = !fx.window_waits && answer_window(false);
 		if (fx.own_renderer && !fx.render_waits) {
 			more |= renderer_answer(fx.render, 0, RENDERER_OK);
 			more |= renderer_signal(fx.render, 0);
-		} else if (!fx.own_renderer) {
-			more |= i < 2;
 		}
 		more |= !fx.viewers_wait && release(0);
+		idle = more ? 0 : idle + 1;
 	}
 	fx.calm = fx.half.pending == 0 && half_oldest_window(&fx.half) == NULL &&
 		  fx.held_count == 0 && (!fx.own_renderer || renderer_pending(fx.render) == 0);

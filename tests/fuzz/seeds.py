@@ -74,6 +74,11 @@ def gpu_seeds():
     # A fence signals before its maker has answered.
     yield "found-fence-before-it-was-made", (gpu_header(1) + context + gpu("manner", misc=4) +
                            gpu("info", FENCE | RING, ctx=1) + gpu("answer", misc=1) + gpu("calm"))
+    # Behind an unmapping and a mapping. The model gave up too soon.
+    yield "found-late-answer-of-none", (gpu_header(1, misc=1) + context + blob +
+                           gpu("map", res=2) + gpu("manner", misc=1) + gpu("unref", res=2) + blob +
+                           gpu("map", res=2, offset=3) + show +
+                           gpu("flush", FENCE | RING, res=2, w=32, h=32, ctx=1) + gpu("calm"))
     yield "lost-context", (gpu_header(1) + context + gpu("manner", misc=4) + blob +
                            gpu("submit", FENCE | RING, ctx=1, entries=4) + gpu("lose", ctx=1) +
                            blob + gpu("ctx_destroy", ctx=1) + context + gpu("calm"))
