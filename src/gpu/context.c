@@ -198,6 +198,25 @@ static void import_pages(struct gpu *gpu, struct gpu_resource *resource)
 	render_resource_import(gpu->render, resource->id, kind, fd, size);
 }
 
+/*
+ * A resource that could not be made, such as one of a context that was lost meanwhile, may have been handed
+ * to other programs already: the guest's kernel does not wait for answers. They will name it.
+ */
+void context_name_missing(struct gpu_command *command, uint32_t resource)
+{
+	struct gpu *gpu = command->gpu;
+	uint32_t id = le32toh(command->request.hdr.ctx_id);
+	const struct gpu_context *context = context_find(gpu, id);
+	if (context == NULL || context->lost || resource == 0) {
+		return;
+	}
+	if (command->handler->run == context_attach_resource) {
+		render_context_attach(gpu->render, id, resource);
+	} else if (command->handler->run == context_detach_resource) {
+		render_context_detach(gpu->render, id, resource);
+	}
+}
+
 void context_attach_resource(struct gpu_command *command)
 {
 	struct gpu *gpu = command->gpu;

@@ -156,6 +156,7 @@ static void execute(struct gpu_command *command)
 	uint32_t id = named_resource(command);
 	command->attaches = 0;
 	if (command->handler->needs_resource && (id == 0 || resource_find(gpu, id) == NULL)) {
+		context_name_missing(command, id);
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 			     "there is no resource %u", id);
 	} else {

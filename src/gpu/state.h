@@ -295,6 +295,8 @@ void context_destroy(struct gpu_command *command);
 void context_attach_resource(struct gpu_command *command);
 void context_detach_resource(struct gpu_command *command);
 void context_submit(struct gpu_command *command);
+/* Of a command that fails because the resource is not there: what concerns the context all the same. */
+void context_name_missing(struct gpu_command *command, uint32_t resource);
 /*
  * An attach waits for a resource that another context makes: so do the context's submissions, which may
  * name it, until it is over. What the context makes itself, its process has in order.

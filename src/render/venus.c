@@ -31,6 +31,10 @@
 /* Contexts at their end whose blobs are awaited; beyond, they end without. */
 #define MAX_ENDING 16
 
+/* Of one context, at a time; and how large what is not there is. */
+#define MAX_MISSING 64
+#define MISSING_BYTES 4096
+
 struct venus {
 	struct render render;
 	const struct render_options *options;
@@ -53,7 +57,8 @@ struct context {
 	uint32_t id;
 	char name[32]; /* for the log */
 	struct render_process *process; /* NULL: lost */
-	struct idmap resources; /* that its process knows: id → &made or &imported */
+	struct idmap resources; /* that its process knows: id → &made, &imported or &missing */
+	unsigned missing_count;
 	unsigned blobs; /* asked for, not answered */
 	bool ended; /* by the guest */
 	struct list ending_link;
@@ -64,6 +69,7 @@ struct context {
 
 static char made;
 static char imported;
+static char missing; /* it was told of memory that is of no use */
 
 /* A resource that contexts other than its maker's may attach. */
 struct shared {
@@ -320,6 +326,20 @@ static void tell(struct context *context, enum render_wire_type type, uint32_t r
 		-1);
 }
 
+/* What its process knows only by name, or not any more. */
+static void forget(struct context *context, uint32_t resource)
+{
+	context->missing_count -= idmap_remove(&context->resources, resource) == &missing;
+	tell(context, RENDER_WIRE_UNREF, resource);
+}
+
+static void forget_missing(struct context *context, uint32_t resource)
+{
+	if (idmap_get(&context->resources, resource) == &missing) {
+		forget(context, resource);
+	}
+}
+
 static void free_shared(struct shared *shared)
 {
 	if (shared == NULL) {
@@ -396,6 +416,7 @@ static void venus_blob_create(struct render *render, const struct render_blob *b
 		done(data, context == NULL ? -ENOENT : -ENOMEM, NULL, 0);
 		return;
 	}
+	forget_missing(context, blob->resource);
 	*request = (struct blob_request){context, blob->resource, blob->size, done, data};
 	struct render_wire_message message = {
 		.type = RENDER_WIRE_BLOB,
@@ -433,24 +454,15 @@ static void venus_resource_unref(struct render *render, uint32_t resource)
 	size_t cursor = 0;
 	struct context *context;
 	while ((context = idmap_next(&venus->contexts, &cursor)) != NULL) {
-		if (idmap_remove(&context->resources, resource) != NULL) {
-			tell(context, RENDER_WIRE_UNREF, resource);
+		if (idmap_get(&context->resources, resource) != NULL) {
+			forget(context, resource);
 		}
 	}
 	free_shared(idmap_remove(&venus->shared, resource));
 }
 
-static void import_resource(struct venus *venus, struct context *context, uint32_t resource)
+static void import(struct context *context, uint32_t resource, const struct shared *shared)
 {
-	const struct shared *shared = idmap_get(&venus->shared, resource);
-	if (shared == NULL) {
-		log_limited(LOG_WARN, "resource %u cannot be shared with context %u (%s)", resource,
-			    context->id, context->name);
-		return;
-	}
-	if (idmap_set(&context->resources, resource, &imported) < 0) {
-		return;
-	}
 	process_tell(context->process,
 		     &(struct render_wire_message){.type = RENDER_WIRE_IMPORT,
 						   .import = {.resource = resource,
@@ -459,12 +471,44 @@ static void import_resource(struct venus *venus, struct context *context, uint32
 		     shared->fd);
 }
 
+/* virglrenderer answers who looks for such memory with a clean error. Of each its own: none is shared. */
+static void import_missing(struct context *context, uint32_t resource)
+{
+	struct shared nothing = {.fd = -1, .fd_type = RENDER_WIRE_FD_SHM, .size = MISSING_BYTES};
+	log_limited(LOG_WARN, "resource %u cannot be shared with context %u (%s)", resource,
+		    context->id, context->name);
+	if (context->missing_count >= MAX_MISSING) {
+		return;
+	}
+	nothing.fd = fd_memfd("hesper-missing", nothing.size);
+	if (nothing.fd < 0 || idmap_set(&context->resources, resource, &missing) < 0) {
+		fd_close(&nothing.fd);
+		return;
+	}
+	context->missing_count++;
+	import(context, resource, &nothing);
+	fd_close(&nothing.fd);
+}
+
+static void import_resource(struct venus *venus, struct context *context, uint32_t resource)
+{
+	const struct shared *shared = idmap_get(&venus->shared, resource);
+	if (shared == NULL) {
+		import_missing(context, resource);
+	} else if (idmap_set(&context->resources, resource, &imported) == 0) {
+		import(context, resource, shared);
+	}
+}
+
 static void venus_context_attach(struct render *render, uint32_t id, uint32_t resource)
 {
 	struct venus *venus = venus_of(render);
 	struct context *context = find_context(venus, id);
 	if (context == NULL) {
 		return;
+	}
+	if (idmap_get(&venus->shared, resource) != NULL) {
+		forget_missing(context, resource);
 	}
 	void *known = idmap_get(&context->resources, resource);
 	if (known == &made) {
@@ -483,9 +527,8 @@ static void venus_context_detach(struct render *render, uint32_t id, uint32_t re
 	void *known = idmap_get(&context->resources, resource);
 	if (known == &made) {
 		tell(context, RENDER_WIRE_DETACH, resource);
-	} else if (known == &imported) {
-		idmap_remove(&context->resources, resource);
-		tell(context, RENDER_WIRE_UNREF, resource);
+	} else if (known != NULL) {
+		forget(context, resource);
 	}
 }
 

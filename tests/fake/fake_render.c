@@ -22,6 +22,7 @@
 #define SOCKET 3
 
 static bool submitted; /* since the last blob */
+static unsigned known; /* imported, and not unreferenced */
 
 static void say(const struct render_wire_message *message, int fd)
 {
@@ -192,7 +193,10 @@ static void lie_about_blob(const char *deed, const struct render_wire_message *r
 	fd_close(&memory);
 }
 
-/* Fences that do not come, come late, or come on the ring of the processor alone. */
+/*
+ * Fences that do not come, come late, or come on the ring of the processor alone. "names" ends unless as many
+ * resources were imported as the ring's number is.
+ */
 static void submit(const char *deed, const struct render_wire_message *message)
 {
 	static struct {
@@ -201,6 +205,9 @@ static void submit(const char *deed, const struct render_wire_message *message)
 	} last;
 	uint32_t ring = message->submit.ring;
 	submitted = true;
+	if (strcmp(deed, "names") == 0 && known != ring) {
+		_exit(1);
+	}
 	if (message->submit.fence == 0 || strcmp(deed, "mute") == 0 ||
 	    (strcmp(deed, "mute-gpu") == 0 && ring != 0)) {
 		return;
@@ -274,7 +281,11 @@ int main(void)
 			submit(deed, message);
 			break;
 		case RENDER_WIRE_IMPORT:
+			known++;
 			check_import(message, buffer.fd);
+			break;
+		case RENDER_WIRE_UNREF:
+			known--;
 			break;
 		default:
 			break;

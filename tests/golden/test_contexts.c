@@ -23,6 +23,7 @@
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
 #define BAD_CONTEXT VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID
+#define BAD_RESOURCE VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID
 #define UNSPEC VIRTIO_GPU_RESP_ERR_UNSPEC
 #define HOST3D VIRTIO_GPU_BLOB_MEM_HOST3D
 
@@ -619,6 +620,75 @@ static void test_sharing(void **state)
 	assert_int_equal(create_context(GOOD, "good"), OK);
 }
 
+static uint32_t attach(uint32_t type, uint32_t context, uint32_t resource)
+{
+	const struct virtio_gpu_ctx_resource request = {
+		.hdr = {.type = type, .ctx_id = context},
+		.resource_id = resource,
+	};
+	return daemon_command(&device, &request, sizeof(request), NULL, 0);
+}
+
+/* That the context's process lives, and knows so many resources. */
+static void check_names(uint32_t context, uint8_t count)
+{
+	struct virtio_gpu_cmd_submit submit = fenced_submit_on(context, count);
+	uint64_t answer;
+	uint16_t head = post(&submit, sizeof(submit), &answer);
+	assert_int_equal(finish(head, answer), OK);
+	wire_free_all(&device.front);
+}
+
+/*
+ * A blob of a context that dies is never made, but the guest has passed it on: for whom it was passed to it
+ * is there, as something that cannot be used, or the first name of it would be the end of that context, too.
+ */
+static void test_names_of_what_was_not_made(void **state)
+{
+	uint64_t lost = daemon_counter(&device, "contexts_lost");
+	uint64_t answer;
+	assert_int_equal(create_context(VICTIM, "crash"), OK);
+	assert_int_equal(create_context(VICTIM + 1, "names"), OK);
+	uint16_t head = post_blob(VICTIM, BLOB, &answer);
+	assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VICTIM + 1, BLOB),
+			 BAD_RESOURCE);
+	assert_int_equal(finish(head, answer), UNSPEC);
+	wire_free_all(&device.front);
+	check_names(VICTIM + 1, 1);
+	assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VICTIM + 1, BLOB),
+			 BAD_RESOURCE);
+	check_names(VICTIM + 1, 1);
+	/* The number comes to something: that is what it means from now on, and once. */
+	assert_int_equal(daemon_create_blob(&device, GOOD, BLOB, HOST3D, 65536, 0), OK);
+	assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VICTIM + 1, BLOB), OK);
+	check_names(VICTIM + 1, 1);
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	check_names(VICTIM + 1, 0);
+	/* Given back; made by the context itself; and not without end. */
+	assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VICTIM + 1, BLOB),
+			 BAD_RESOURCE);
+	assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, VICTIM + 1, BLOB),
+			 BAD_RESOURCE);
+	check_names(VICTIM + 1, 0);
+	assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VICTIM + 1, BLOB),
+			 BAD_RESOURCE);
+	assert_int_equal(daemon_create_blob(&device, VICTIM + 1, BLOB, HOST3D, 65536, 0), OK);
+	check_names(VICTIM + 1, 0);
+	for (uint32_t i = 1; i <= 100; i++) {
+		assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_ATTACH_RESOURCE, VICTIM + 1, BLOB + i),
+				 BAD_RESOURCE);
+	}
+	for (uint32_t i = 1; i <= 40; i++) {
+		assert_int_equal(attach(VIRTIO_GPU_CMD_CTX_DETACH_RESOURCE, VICTIM + 1, BLOB + i),
+				 BAD_RESOURCE);
+	}
+	check_names(VICTIM + 1, 64 - 40);
+	assert_int_equal(daemon_unref(&device, BLOB), OK);
+	assert_int_equal(daemon_counter(&device, "contexts_lost"), lost + 1);
+	assert_int_equal(destroy_context(VICTIM), OK);
+	assert_int_equal(destroy_context(VICTIM + 1), OK);
+}
+
 /* Many contexts, some of them dying, in a row: nothing is left of any. */
 static void test_churn(void **state)
 {
@@ -688,6 +758,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rings_that_are_none, open_daemon,
 						close_daemon),
 		cmocka_unit_test_setup_teardown(test_sharing, open_daemon, close_daemon),
+		cmocka_unit_test_setup_teardown(test_names_of_what_was_not_made, open_daemon,
+						close_daemon),
 		cmocka_unit_test_setup_teardown(test_churn, open_daemon, close_daemon),
 		cmocka_unit_test(test_bad_start),
 	};
