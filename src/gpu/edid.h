@@ -15,7 +15,7 @@ struct edid_monitor {
 	uint32_t width;  /* pixels, 64..8192 */
 	uint32_t height; /* pixels, 64..8192 */
 	uint32_t refresh_mhz; /* millihertz, 1 to 1000 Hz; the guest's vblank timer runs at it */
-	uint32_t width_mm; /* either 0: made up for 96 dpi */
+	uint32_t width_mm; /* 10..4095; either 0: made up for 96 dpi */
 	uint32_t height_mm;
 	uint32_t serial; /* stable for a scanout, so that guests remember layouts */
 	char name[EDID_NAME_SIZE]; /* the model; printable ASCII */

@@ -27,6 +27,8 @@ struct gpu;
 #define GPU_MIN_REFRESH_MHZ 1000
 #define GPU_MAX_REFRESH_MHZ 1000000
 #define GPU_MAX_MM 4095 /* a detailed timing has 12 bits for it */
+/* No monitor is smaller, EDID has no smaller size in cm, and 4x3 and 16x9 mm are taken for ratios. */
+#define GPU_MIN_MM 10
 
 /* What a monitor is. */
 struct gpu_mode {

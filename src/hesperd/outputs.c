@@ -48,9 +48,9 @@ static const char *read_mode(const char *at, const char *end, struct gpu_mode *m
 	}
 	if (at < end && *at == '/') {
 		at++;
-		if (!read_size(&at, 1, GPU_MAX_MM, &mode->width_mm, &mode->height_mm) ||
+		if (!read_size(&at, GPU_MIN_MM, GPU_MAX_MM, &mode->width_mm, &mode->height_mm) ||
 		    end - at < 2 || memcmp(at, "mm", 2) != 0) {
-			return "a physical size is /WIDTHxHEIGHTmm, each 1 to 4095";
+			return "a physical size is /WIDTHxHEIGHTmm, each 10 to 4095";
 		}
 		at += 2;
 	}
@@ -148,9 +148,9 @@ struct gpu_mode outputs_mode(const struct display_monitor *monitor, const struct
 	}
 	mode.width = clamp(monitor->width, GPU_MIN_PIXELS, GPU_MAX_PIXELS);
 	mode.height = clamp(monitor->height, GPU_MIN_PIXELS, GPU_MAX_PIXELS);
-	if (monitor->width_mm != 0 && monitor->height_mm != 0) {
-		mode.width_mm = clamp(monitor->width_mm, 1, GPU_MAX_MM);
-		mode.height_mm = clamp(monitor->height_mm, 1, GPU_MAX_MM);
+	if (monitor->width_mm >= GPU_MIN_MM && monitor->height_mm >= GPU_MIN_MM) {
+		mode.width_mm = monitor->width_mm < GPU_MAX_MM ? monitor->width_mm : GPU_MAX_MM;
+		mode.height_mm = monitor->height_mm < GPU_MAX_MM ? monitor->height_mm : GPU_MAX_MM;
 	}
 	return mode;
 }

@@ -574,9 +574,11 @@ def edid_seeds():
     for width, height, rate in ((640, 480, 60000), (1920, 1080, 59940), (3840, 2160, 143856),
                                 (8192, 8192, 30000), (64, 64, 1000), (64, 64, 1000000),
                                 (8192, 64, 240000)):
-        for width_mm, height_mm in ((0, 0), (527, 296), (4095, 1), (4095, 4095)):
+        for width_mm, height_mm in ((0, 0), (527, 296), (4095, 10), (4095, 4095)):
             yield f"{width}x{height}-{rate}-{width_mm}", struct.pack(
                 "<6I", width, height, width_mm, height_mm, rate, 7) + b"NAME OF IT"
+    # Millimetres that readers take for a ratio.
+    yield "found-size-of-a-ratio", struct.pack("<6I", 64, 64, 4, 3, 60000, 7)
 
 
 SEEDS = {"gpu": gpu_seeds, "vhost": vhost_seeds, "rings": rings_seeds, "server": server_seeds,

@@ -79,6 +79,7 @@ static void test_what_is_refused(void **state)
 		"800x600@59.9401",
 		"800x600@60.",
 		"800x600/0x10mm",
+		"800x600/16x9mm",
 		"800x600/300x200",
 		"800x600/300x200cm",
 		"800x600 ",
@@ -113,7 +114,7 @@ static void test_a_viewers_wishes(void **state)
 	assert_int_equal(mode.refresh_mhz, 59940);
 	assert_int_equal(mode.width_mm, 4095);
 	assert_int_equal(mode.height_mm, 100);
-	wish.height_mm = 0;
+	wish.height_mm = 9;
 	wish.refresh_mhz = UINT32_MAX;
 	mode = outputs_mode(&wish, &now);
 	assert_int_equal(mode.refresh_mhz, 1000000);
