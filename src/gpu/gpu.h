@@ -32,7 +32,7 @@ struct gpu;
 
 /* What a monitor is. */
 struct gpu_mode {
-	uint32_t width;  /* pixels; 0: no monitor is connected */
+	uint32_t width; /* pixels; 0: no monitor is connected */
 	uint32_t height; /* pixels */
 	uint32_t refresh_mhz; /* millihertz; the rate that the guest draws at */
 	uint32_t width_mm; /* 0: unknown */
@@ -41,7 +41,7 @@ struct gpu_mode {
 
 struct gpu_output {
 	struct gpu_mode mode; /* at first */
-	const char *name;  /* the monitor's, 1..13 printable ASCII characters */
+	const char *name; /* the monitor's, 1..13 printable ASCII characters */
 };
 
 /* What a renderer's context gets of a 2D resource or guest blob that it is to import. */
@@ -52,9 +52,9 @@ enum gpu_pages {
 };
 
 struct gpu_options {
-	unsigned heads;   /* outputs that may have a monitor, 1..GPU_MAX_HEADS */
+	unsigned heads; /* outputs that may have a monitor, 1..GPU_MAX_HEADS */
 	struct gpu_output outputs[GPU_MAX_HEADS];
-	uint64_t window_size;  /* bytes; power of two */
+	uint64_t window_size; /* bytes; power of two */
 	enum gpu_pages pages;
 	struct gpu_limits limits;
 	struct display_server *display; /* must outlive the gpu */
