@@ -4,7 +4,7 @@
  *
  * The spare. A process is always ready before it is needed: making a context costs a message, and
  * the next spare starts once the context is there. The first one says what guests are told (the
- * capset). A spare that dies is replaced only if it had come up, so that a renderer which cannot
+ * capset). A spare that dies is replaced only if it had come up, and not for ever, so that a renderer which cannot
  * start is tried once for each context that asks, not for ever.
  *
  * The end. A guest's requests are carried out in order, so what was asked for before a context's end is
@@ -23,6 +23,7 @@
 #include "render/process.h"
 #include "render/rings.h"
 #include "render/spawner.h"
+#include "util/clock.h"
 #include "util/fd.h"
 #include "util/idmap.h"
 #include "util/list.h"
@@ -35,6 +36,10 @@
 #define MAX_MISSING 64
 #define MISSING_BYTES 4096
 
+/* A spare that ends sooner after its start was no good; so many in a row, and there is none for a while. */
+#define YOUNG_NS (2 * CLOCK_NS_PER_S)
+#define MAX_YOUNG_DEATHS 8
+
 struct venus {
 	struct render render;
 	const struct render_options *options;
@@ -42,6 +47,8 @@ struct venus {
 	bool paused;
 	struct render_process *spare;
 	bool spare_ready;
+	uint64_t spare_started; /* ns */
+	unsigned young_deaths; /* of spares, since one was of use */
 	bool announced; /* the ready callback was called */
 	bool destroyed;
 	struct idmap contexts; /* id → struct context */
@@ -106,12 +113,19 @@ static void spare_ready(void *data, const struct render_capset *capset)
 static void spare_lost(void *data, const char *reason)
 {
 	struct venus *venus = data;
+	bool young = clock_now_ns() - venus->spare_started < YOUNG_NS;
 	bool again = venus->spare_ready;
+	venus->young_deaths = young ? venus->young_deaths + 1 : 0;
 	log_limited(LOG_WARN, "a renderer without a context failed: %s", reason);
 	process_destroy(venus->spare);
 	venus->spare = NULL;
-	if (again) {
+	if (again && venus->young_deaths < MAX_YOUNG_DEATHS) {
 		start_spare(venus);
+	} else if (again) {
+		log_error("%u renderers in a row ended right after their start: none stands by "
+			  "until a "
+			  "program of the guest asks for one",
+			  venus->young_deaths);
 	} else if (!venus->announced) {
 		announce(venus, -EIO, NULL);
 	}
@@ -139,6 +153,7 @@ static void start_spare(struct venus *venus)
 		return;
 	}
 	venus->spare_ready = false;
+	venus->spare_started = clock_now_ns();
 	int error = start_process(venus, &spare_callbacks, venus, &venus->spare);
 	if (error < 0) {
 		log_limited(LOG_ERROR, "cannot start a renderer: %s", strerror(-error));
@@ -203,6 +218,9 @@ static void context_created(void *data, struct process_answer *answer)
 	context->created = NULL;
 	done(context->created_data,
 	     answer->status < 0 && context->ended ? -ECANCELED : answer->status);
+	if (answer->status >= 0) {
+		venus->young_deaths = 0;
+	}
 	start_spare(venus);
 }
 

@@ -13,6 +13,7 @@
 #include "daemon.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -726,6 +727,36 @@ static void test_bad_start(void **state)
 	}
 }
 
+/* Renderers that come up and end at once: hesperd does not start them for ever. */
+static void test_brief_spares(void **state)
+{
+	char *const argv[] = {getenv("HESPERD"), "--render=venus",
+			      "--socket-path=/tmp/hesper-golden-brief", NULL};
+	posix_spawn_file_actions_t actions;
+	char line[512] = "";
+	int pipe_fds[2];
+	int status;
+	pid_t pid;
+	assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fds[1], STDERR_FILENO);
+	setenv("FAKE_RENDER_START", "brief", 1);
+	setenv("HESPER_RENDER_PROCESS", getenv("FAKE_RENDER"), 1);
+	assert_int_equal(posix_spawn(&pid, argv[0], &actions, NULL, argv, environ), 0);
+	unsetenv("FAKE_RENDER_START");
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipe_fds[1]);
+	FILE *log = fdopen(pipe_fds[0], "r");
+	while (strstr(line, "none stands by") == NULL) {
+		assert_non_null(fgets(line, sizeof(line), log));
+	}
+	assert_non_null(strstr(line, ": 8 renderers"));
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	fclose(log);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -762,6 +793,7 @@ int main(void)
 						close_daemon),
 		cmocka_unit_test_setup_teardown(test_churn, open_daemon, close_daemon),
 		cmocka_unit_test(test_bad_start),
+		cmocka_unit_test(test_brief_spares),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
