@@ -5,6 +5,7 @@
  * but for vhost_create. The session's own threads are as in hesperd.
  */
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -52,19 +53,22 @@ static struct {
 
 /* --- the front end's words ------------------------------------------------------------------- */
 
-static bool closed(int fd)
+static bool closed(int fd, int ms)
 {
 	char byte;
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+	poll(&poll_fd, 1, ms);
 	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 /*
  * With one message outstanding the channel has room, so where it says that it has none it is given
- * up (channel.c). The session goes on, and the guest is told that nothing can be mapped.
+ * up (channel.c). The session goes on, and the guest is told that nothing can be mapped; maybe before the
+ * loop has closed the socket.
  */
 static bool channel_lost(void)
 {
-	return fault_happened() && closed(fx.front.channel) && !closed(fx.front.socket);
+	return fault_happened() && closed(fx.front.channel, 1000) && !closed(fx.front.socket, 0);
 }
 
 void wire_failed(const char *file, int line, const char *format, ...)
