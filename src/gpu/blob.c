@@ -55,6 +55,7 @@ static void blob_created(void *data, int status, struct memory *memory, uint32_t
 	}
 	command_fail(command, VIRTIO_GPU_RESP_ERR_UNSPEC, "blob %u: the renderer refused it: %s",
 		     id, strerror(-status));
+	context_forget_resource(gpu, id, false);
 	resource_drop(gpu, resource);
 }
 

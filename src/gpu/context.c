@@ -34,12 +34,12 @@ void context_signal_all(struct gpu *gpu, struct gpu_context *context)
 	}
 }
 
-void context_forget_resource(struct gpu *gpu, uint32_t resource)
+void context_forget_resource(struct gpu *gpu, uint32_t resource, bool detach)
 {
 	size_t cursor = 0;
 	struct gpu_context *context;
 	while ((context = idmap_next(&gpu->contexts, &cursor)) != NULL) {
-		if (idmap_remove(&context->attached, resource) != NULL) {
+		if (idmap_remove(&context->attached, resource) != NULL && detach) {
 			render_context_detach(gpu->render, context->id, resource);
 		}
 	}
@@ -117,7 +117,6 @@ void context_create(struct gpu_command *command)
 	context->serial = ++gpu->last_serial;
 	idmap_init(&context->attached);
 	list_init(&context->dying_link);
-	list_init(&context->waiters);
 	for (unsigned i = 0; i < RENDER_MAX_RINGS; i++) {
 		timeline_init(&context->rings[i]);
 	}
@@ -156,7 +155,6 @@ void context_destroy(struct gpu_command *command)
 	}
 	/* The guest may use the id again at once. */
 	idmap_remove(&gpu->contexts, id);
-	dispatch_again(&context->waiters);
 	list_append(&gpu->dying, &context->dying_link);
 	command->dying = context;
 	/* A fence of this command on the context that goes has nothing left to wait for. */
@@ -258,25 +256,6 @@ void context_detach_resource(struct gpu_command *command)
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
-void context_attach_waits(struct gpu_command *command, const struct gpu_resource *resource)
-{
-	struct gpu_context *context =
-		context_find(command->gpu, le32toh(command->request.hdr.ctx_id));
-	if (context != NULL && context->serial != resource->context_serial &&
-	    command->attaches == 0) {
-		command->attaches = context->serial;
-		context->attaching++;
-	}
-}
-
-void context_attach_over(struct gpu *gpu, uint32_t id, uint64_t serial)
-{
-	struct gpu_context *context = context_find(gpu, id);
-	if (context != NULL && context->serial == serial && --context->attaching == 0) {
-		dispatch_again(&context->waiters);
-	}
-}
-
 static void submitted(void *data, int status)
 {
 	struct gpu_command *command = data;
@@ -303,10 +282,6 @@ void context_submit(struct gpu_command *command)
 	if (context == NULL || context->lost) {
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_CONTEXT_ID, "context %u%s", id,
 			     context == NULL ? "" : " is lost");
-		return;
-	}
-	if (context->attaching > 0) {
-		list_append(&context->waiters, &command->wait_link);
 		return;
 	}
 	if (size % 4 != 0 || command->chain->readable_bytes < command->request_size + size) {

@@ -2,8 +2,10 @@
 /*
  * Commands are taken in order. One that needs a resource on which an answer is still awaited
  * (a blob being made or mapped) waits behind it, with all later ones for that resource; the others
- * go on. So a slow context delays its own resources only; and submissions of another context that
- * attaches one of these, because they may name it.
+ * go on. So a slow context delays its own resources only.
+ *
+ * Attaching and detaching does not wait: the renderer keeps the order of all that a context's process is
+ * told, and there another context may have to wait for what it attaches (render.h).
  */
 #include "gpu/state.h"
 
@@ -150,31 +152,30 @@ static uint32_t named_resource(const struct gpu_command *command)
 /* The command may be freed. */
 static void execute(struct gpu_command *command)
 {
-	struct gpu *gpu = command->gpu;
-	uint32_t context = le32toh(command->request.hdr.ctx_id);
-	uint64_t attaches = command->attaches;
 	uint32_t id = named_resource(command);
-	command->attaches = 0;
-	if (command->handler->needs_resource && (id == 0 || resource_find(gpu, id) == NULL)) {
+	if (command->handler->needs_resource &&
+	    (id == 0 || resource_find(command->gpu, id) == NULL)) {
 		context_name_missing(command, id);
 		command_fail(command, VIRTIO_GPU_RESP_ERR_INVALID_RESOURCE_ID,
 			     "there is no resource %u", id);
 	} else {
 		command->handler->run(command);
 	}
-	if (attaches != 0) {
-		context_attach_over(gpu, context, attaches);
-	}
+}
+
+static bool must_wait(const struct gpu_command *command, const struct gpu_resource *resource)
+{
+	bool attaches = command->handler->run == context_attach_resource ||
+			command->handler->run == context_detach_resource;
+	return attaches ? resource->leaving : resource->busy || !list_empty(&resource->waiters);
 }
 
 static void run(struct gpu_command *command)
 {
 	uint32_t id = named_resource(command);
 	struct gpu_resource *resource = id == 0 ? NULL : resource_find(command->gpu, id);
-	if (resource != NULL && (resource->busy || !list_empty(&resource->waiters))) {
-		if (command->handler->run == context_attach_resource) {
-			context_attach_waits(command, resource);
-		}
+	if (resource != NULL && must_wait(command, resource)) {
+		resource->leaving |= command->handler->run == resource_unref;
 		list_append(&resource->waiters, &command->wait_link);
 		return;
 	}

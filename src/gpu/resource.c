@@ -148,7 +148,7 @@ void resource_unref(struct gpu_command *command)
 	if (resource->mapped) {
 		blob_release_mapping(gpu, resource);
 	}
-	context_forget_resource(gpu, resource->id);
+	context_forget_resource(gpu, resource->id, true);
 	scanout_forget_resource(gpu, resource->id);
 	if (resource->kind == GPU_RESOURCE_HOST3D || resource->imported) {
 		render_resource_unref(gpu->render, resource->id);

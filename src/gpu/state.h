@@ -38,8 +38,6 @@ struct gpu_context {
 	uint64_t bytes; /* of its blobs (GPU_LIMIT_CONTEXT_MEMORY) */
 	bool lost;
 	struct idmap attached; /* resource id → struct gpu_resource */
-	unsigned attaching; /* attaches that wait for their resource */
-	struct list waiters; /* submissions behind them: struct gpu_command.wait_link */
 	struct gpu_timeline rings[RENDER_MAX_RINGS];
 	struct list dying_link;
 };
@@ -67,6 +65,7 @@ struct gpu_resource {
 	uint32_t id;
 	enum gpu_resource_kind kind;
 	bool busy;
+	bool leaving; /* an unref waits */
 	bool imported; /* guest pages that the renderer has as a resource, too */
 	uint64_t held; /* bytes, of GPU_LIMIT_MEMORY */
 	uint32_t files; /* of GPU_LIMIT_DESCRIPTORS */
@@ -174,7 +173,6 @@ struct gpu_command {
 	bool fence_counted; /* of GPU_LIMIT_FENCES */
 	bool executed;
 	bool signalled;
-	uint64_t attaches; /* serial of the context whose submissions wait for this; or 0 */
 	uint32_t written;
 	unsigned pending; /* callbacks that will still come */
 };
@@ -297,14 +295,9 @@ void context_detach_resource(struct gpu_command *command);
 void context_submit(struct gpu_command *command);
 /* Of a command that fails because the resource is not there: what concerns the context all the same. */
 void context_name_missing(struct gpu_command *command, uint32_t resource);
-/*
- * An attach waits for a resource that another context makes: so do the context's submissions, which may
- * name it, until it is over. What the context makes itself, its process has in order.
- */
-void context_attach_waits(struct gpu_command *command, const struct gpu_resource *resource);
-void context_attach_over(struct gpu *gpu, uint32_t id, uint64_t serial);
 struct gpu_context *context_find(struct gpu *gpu, uint32_t id);
-void context_forget_resource(struct gpu *gpu, uint32_t resource);
+/* detach: the renderer is told, too. */
+void context_forget_resource(struct gpu *gpu, uint32_t resource, bool detach);
 void context_signal_all(struct gpu *gpu, struct gpu_context *context);
 void context_drop_all(struct gpu *gpu);
 

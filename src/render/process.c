@@ -5,6 +5,9 @@
  * taken when they are in the socket, so a process that is slow slows its guest down; a queue beyond
  * its bounds belongs to a guest that does not wait, and loses the context.
  *
+ * A message that cannot be written yet has its place in the queue all the same (process_hold): what comes
+ * behind it waits, and the process is not to blame for that.
+ *
  * Receiving. At most BATCH messages at a time, so that one process cannot keep the loop for itself.
  * Only what was asked for is accepted: an answer to the oldest open request, a fence that is
  * pending. So a process can say no more than its guest made it say.
@@ -51,6 +54,7 @@ struct outgoing {
 	size_t bytes; /* for the bound; also what is in a memfd */
 	render_done done; /* SUBMIT; or NULL */
 	void *data;
+	bool held; /* not known yet */
 };
 
 struct awaited {
@@ -82,6 +86,7 @@ struct render_process {
 	unsigned outgoing_files;
 	struct list awaited;
 	uint32_t sequence;
+	uint32_t sent; /* sequence of the last request that is in the socket */
 	struct fence_watch fences;
 };
 
@@ -156,10 +161,23 @@ static void __attribute__((format(printf, 2, 3))) lose(struct render_process *pr
 	uv_idle_start(&process->loss, handle_loss);
 }
 
+static struct outgoing *first_outgoing(const struct render_process *process)
+{
+	return list_empty(&process->outgoing)
+		       ? NULL
+		       : container_of(process->outgoing.next, struct outgoing, link);
+}
+
+/* Whether it is the process's turn. */
 static bool waits(const struct render_process *process)
 {
-	return !process->is_ready || !list_empty(&process->awaited) ||
-	       !list_empty(&process->outgoing);
+	const struct outgoing *next = first_outgoing(process);
+	if (!process->is_ready || (next != NULL && !next->held)) {
+		return true;
+	}
+	/* In order, so if the oldest one has not been sent, none has. */
+	return !list_empty(&process->awaited) &&
+	       container_of(process->awaited.next, struct awaited, link)->sequence <= process->sent;
 }
 
 static void handle_beat(uv_timer_t *timer)
@@ -322,10 +340,22 @@ static void set_wants_write(struct render_process *process, bool wants)
 	}
 }
 
+/* From now on it may be answered. */
+static void note_sent(struct render_process *process, const struct render_wire_message *message)
+{
+	if (message->type == RENDER_WIRE_CONTEXT || message->type == RENDER_WIRE_BLOB) {
+		process->sent = message->sequence;
+	}
+	if (message->type == RENDER_WIRE_SUBMIT && message->submit.fence &&
+	    fence_watch_add(&process->fences, message->submit.ring, message->submit.fence_id) < 0) {
+		lose(process, "hesperd is out of memory");
+	}
+}
+
 static void write_messages(struct render_process *process)
 {
-	while (!list_empty(&process->outgoing) && !process->broken) {
-		struct outgoing *next = container_of(process->outgoing.next, struct outgoing, link);
+	struct outgoing *next;
+	while ((next = first_outgoing(process)) != NULL && !next->held && !process->broken) {
 		int error = render_wire_send(process->fd, &next->message, next->tail,
 					     next->tail_size, next->fd);
 		if (error == -EAGAIN) {
@@ -338,6 +368,7 @@ static void write_messages(struct render_process *process)
 			return;
 		}
 		wind_up(process);
+		note_sent(process, &next->message);
 		free_outgoing(process, next, 0);
 	}
 	set_wants_write(process, false);
@@ -367,11 +398,27 @@ static bool send_now(struct render_process *process, const struct render_wire_me
 		return false;
 	}
 	/* All other errors come again when it waits. */
-	return render_wire_send(process->fd, message, tail, tail_size, fd) == 0;
+	bool sent = render_wire_send(process->fd, message, tail, tail_size, fd) == 0;
+	if (sent) {
+		note_sent(process, message);
+	}
+	return sent;
 }
 
-/* Takes over tail and fd. */
-static void enqueue(struct render_process *process, const struct outgoing *values)
+/* True: there is room for one more of these. */
+static bool may_queue_file(struct render_process *process, int fd)
+{
+	if (fd >= 0 &&
+	    (process->outgoing_files >= MAX_QUEUED_FILES || queued_files >= MAX_ALL_QUEUED_FILES)) {
+		lose(process, "%u files of it, and %u in all, wait for a process",
+		     process->outgoing_files, queued_files);
+		return false;
+	}
+	return true;
+}
+
+/* Takes over tail and fd. NULL: the process is broken. */
+static struct outgoing *enqueue(struct render_process *process, const struct outgoing *values)
 {
 	struct outgoing *outgoing = malloc(sizeof(*outgoing));
 	if (outgoing == NULL) {
@@ -380,12 +427,8 @@ static void enqueue(struct render_process *process, const struct outgoing *value
 		   process->outgoing_bytes + values->bytes > MAX_QUEUED_BYTES) {
 		lose(process, "%zu messages and %zu KiB of commands wait for its process",
 		     process->outgoing_count, process->outgoing_bytes / 1024);
-	} else if (values->fd >= 0 && (process->outgoing_files >= MAX_QUEUED_FILES ||
-				       queued_files >= MAX_ALL_QUEUED_FILES)) {
-		lose(process, "%u files of it, and %u in all, wait for a process",
-		     process->outgoing_files, queued_files);
 	}
-	if (outgoing == NULL || process->broken) {
+	if (outgoing == NULL || process->broken || !may_queue_file(process, values->fd)) {
 		free(outgoing);
 		free(values->tail);
 		if (values->fd >= 0) {
@@ -394,7 +437,7 @@ static void enqueue(struct render_process *process, const struct outgoing *value
 		if (values->done != NULL) {
 			values->done(values->data, -EIO);
 		}
-		return;
+		return NULL;
 	}
 	*outgoing = *values;
 	if (list_empty(&process->outgoing)) {
@@ -407,7 +450,8 @@ static void enqueue(struct render_process *process, const struct outgoing *value
 		process->outgoing_files++;
 		queued_files++;
 	}
-	set_wants_write(process, true);
+	set_wants_write(process, !first_outgoing(process)->held);
+	return outgoing;
 }
 
 void process_tell(struct render_process *process, const struct render_wire_message *message, int fd)
@@ -421,6 +465,38 @@ void process_tell(struct render_process *process, const struct render_wire_messa
 		return;
 	}
 	enqueue(process, &(struct outgoing){.message = *message, .fd = copy});
+}
+
+struct outgoing *process_hold(struct render_process *process)
+{
+	return process->broken ? NULL
+			       : enqueue(process, &(struct outgoing){.fd = -1, .held = true});
+}
+
+void process_release(struct render_process *process, struct outgoing *held,
+		     const struct render_wire_message *message, int fd)
+{
+	held->held = false;
+	if (message == NULL) {
+		free_outgoing(process, held, 0);
+	} else {
+		held->message = *message;
+		int copy = fd < 0 ? -1 : fd_dup(fd);
+		if (fd >= 0 && copy < 0) {
+			lose(process, "hesperd has no descriptor left: %s", strerror(-copy));
+			return;
+		}
+		if (!may_queue_file(process, copy)) {
+			close(copy);
+			return;
+		}
+		held->fd = copy;
+		process->outgoing_files += copy >= 0;
+		queued_files += copy >= 0;
+	}
+	const struct outgoing *next = first_outgoing(process);
+	wind_up(process);
+	set_wants_write(process, next != NULL && !next->held);
 }
 
 void process_request(struct render_process *process, struct render_wire_message *message,
@@ -461,13 +537,6 @@ void process_submit(struct render_process *process, const struct render_submit *
 		.done = done,
 		.data = data,
 	};
-	if (submit->fence &&
-	    fence_watch_add(&process->fences, submit->ring, submit->fence_id) < 0) {
-		lose(process, "hesperd is out of memory");
-		free(submit->commands);
-		done(data, -ENOMEM);
-		return;
-	}
 	if (submit->size <= RENDER_WIRE_INLINE_BYTES) {
 		outgoing.tail = submit->commands;
 		outgoing.tail_size = submit->size;

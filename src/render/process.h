@@ -68,6 +68,16 @@ void process_tell(struct render_process *process, const struct render_wire_messa
 		  int fd);
 
 /*
+ * Keeps a place for a message that cannot be told yet; all that is asked of the process from now on waits
+ * behind it. NULL: the process is broken. process_release says what it is (and NULL: nothing), with fd as for
+ * process_tell. With process_destroy what is still held is gone.
+ */
+struct outgoing;
+struct outgoing *process_hold(struct render_process *process);
+void process_release(struct render_process *process, struct outgoing *held,
+		     const struct render_wire_message *message, int fd);
+
+/*
  * done(0) when the process has been handed the commands, maybe from inside this call. Owns
  * submit->commands.
  */

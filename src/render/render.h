@@ -126,7 +126,8 @@ void render_resource_unref(struct render *render, uint32_t resource);
  * Another context than the one that made the resource may attach it when its memory can be shared:
  * it is imported there, as what it is. Detached or not, it lives until it is unreferenced. One that is not
  * there, or cannot be shared, is for that context memory that its Vulkan refuses: a context whose commands
- * name what it does not know at all is lost.
+ * name what it does not know at all is lost. One that another context is still making arrives when it is
+ * there, and what this context is asked next waits for it, in order.
  */
 void render_context_attach(struct render *render, uint32_t context, uint32_t resource);
 void render_context_detach(struct render *render, uint32_t context, uint32_t resource);

@@ -54,6 +54,7 @@ struct venus {
 	struct idmap contexts; /* id → struct context */
 	struct list ending; /* struct context.ending_link */
 	unsigned ending_count;
+	struct idmap making; /* id → struct blob_request, of which there is no answer yet */
 	struct idmap shared; /* resource → struct shared */
 	void (*destroy_done)(void *data);
 	void *destroy_data;
@@ -64,7 +65,9 @@ struct context {
 	uint32_t id;
 	char name[32]; /* for the log */
 	struct render_process *process; /* NULL: lost */
-	struct idmap resources; /* that its process knows: id → &made, &imported or &missing */
+	/* That its process knows: id → &made, &imported or &missing; or will, in the place held: &promised. */
+	struct idmap resources;
+	struct list holds; /* struct hold.context_link */
 	unsigned missing_count;
 	unsigned blobs; /* asked for, not answered */
 	bool ended; /* by the guest */
@@ -77,6 +80,15 @@ struct context {
 static char made;
 static char imported;
 static char missing; /* it was told of memory that is of no use */
+static char promised; /* another context makes it */
+
+/* An import, in its place among what a context's process is told, of what is still being made. */
+struct hold {
+	struct list link; /* blob_request.holds */
+	struct list context_link;
+	struct context *context;
+	struct outgoing *place;
+};
 
 /* A resource that contexts other than its maker's may attach. */
 struct shared {
@@ -191,6 +203,17 @@ static void condemn_rings(struct context *context)
 	context->rings.count = 0;
 }
 
+/* What is held goes with the process. */
+static void forget_holds(struct context *context)
+{
+	while (!list_empty(&context->holds)) {
+		struct hold *hold = container_of(context->holds.next, struct hold, context_link);
+		list_remove(&hold->link);
+		list_remove(&hold->context_link);
+		free(hold);
+	}
+}
+
 static void context_lost(void *data, const char *reason)
 {
 	struct context *context = data;
@@ -199,6 +222,7 @@ static void context_lost(void *data, const char *reason)
 	log_limited(LOG_WARN, "context %u (%s) is lost: %s", context->id, context->name, reason);
 	context->process = NULL;
 	condemn_rings(context);
+	forget_holds(context);
 	idmap_finish(&context->resources);
 	idmap_init(&context->resources);
 	venus->options->callbacks->context_lost(venus->options->data, context->id);
@@ -261,6 +285,7 @@ static void venus_context_create(struct render *render, uint32_t id, uint32_t ca
 	context->created = done;
 	context->created_data = data;
 	list_init(&context->ending_link);
+	list_init(&context->holds);
 	idmap_init(&context->resources);
 	copy_name(context, name, name_length);
 	int error = give_process(venus, context);
@@ -289,6 +314,7 @@ static void free_context(struct context *context)
 		context->venus->ending_count--;
 	}
 	context->process = NULL;
+	forget_holds(context);
 	process_destroy(process);
 	idmap_finish(&context->resources);
 	free(context);
@@ -334,6 +360,8 @@ struct blob_request {
 	uint64_t size;
 	render_blob_done done;
 	void *data;
+	bool attached; /* by its maker */
+	struct list holds; /* struct hold.link */
 };
 
 static void tell(struct context *context, enum render_wire_type type, uint32_t resource)
@@ -398,27 +426,141 @@ static struct memory *take_memory(struct venus *venus, const struct blob_request
 	return memory;
 }
 
+/* place: where in what its process is told; NULL: now. */
+static void import(struct context *context, struct outgoing *place, uint32_t resource,
+		   const struct shared *shared)
+{
+	const struct render_wire_message message = {
+		.type = RENDER_WIRE_IMPORT,
+		.import = {.resource = resource, .fd_type = shared->fd_type, .size = shared->size},
+	};
+	if (place == NULL) {
+		process_tell(context->process, &message, shared->fd);
+	} else {
+		process_release(context->process, place, &message, shared->fd);
+	}
+}
+
+/* virglrenderer answers who looks for such memory with a clean error. Of each its own: none is shared. */
+static bool import_nothing(struct context *context, struct outgoing *place, uint32_t resource)
+{
+	struct shared nothing = {.fd = -1, .fd_type = RENDER_WIRE_FD_SHM, .size = MISSING_BYTES};
+	log_limited(LOG_WARN, "resource %u cannot be shared with context %u (%s)", resource,
+		    context->id, context->name);
+	if (context->missing_count < MAX_MISSING) {
+		nothing.fd = fd_memfd("hesper-missing", nothing.size);
+	}
+	if (nothing.fd >= 0) {
+		import(context, place, resource, &nothing);
+	} else if (place != NULL) {
+		process_release(context->process, place, NULL, -1);
+	}
+	bool imported_nothing = nothing.fd >= 0;
+	fd_close(&nothing.fd);
+	return imported_nothing;
+}
+
+static void import_missing(struct context *context, uint32_t resource)
+{
+	if (idmap_set(&context->resources, resource, &missing) < 0) {
+		return;
+	}
+	if (import_nothing(context, NULL, resource)) {
+		context->missing_count++;
+	} else {
+		idmap_remove(&context->resources, resource);
+	}
+}
+
+static void promise(struct context *context, struct blob_request *maker)
+{
+	struct hold *hold = malloc(sizeof(*hold));
+	if (hold == NULL || idmap_set(&context->resources, maker->resource, &promised) < 0) {
+		free(hold);
+		return;
+	}
+	*hold = (struct hold){.context = context, .place = process_hold(context->process)};
+	if (hold->place == NULL) {
+		free(hold);
+		return;
+	}
+	list_append(&maker->holds, &hold->link);
+	list_append(&context->holds, &hold->context_link);
+}
+
+/* Who was promised it and has detached it since has it for as long, and is told of that behind. */
+static void keep_promise(struct hold *hold, uint32_t resource, const struct shared *shared)
+{
+	struct context *context = hold->context;
+	struct outgoing *place = hold->place;
+	bool attached = idmap_get(&context->resources, resource) == &promised;
+	list_remove(&hold->link);
+	list_remove(&hold->context_link);
+	free(hold);
+	if (shared != NULL) {
+		import(context, place, resource, shared);
+		if (attached) {
+			idmap_set(&context->resources, resource, &imported);
+		}
+	} else if (!import_nothing(context, place, resource)) {
+		if (attached) {
+			idmap_remove(&context->resources, resource);
+		}
+	} else if (attached) {
+		context->missing_count++;
+		idmap_set(&context->resources, resource, &missing);
+	}
+}
+
+static void end_making(struct venus *venus, struct blob_request *request)
+{
+	if (idmap_get(&venus->making, request->resource) == request) {
+		idmap_remove(&venus->making, request->resource);
+	}
+	while (!list_empty(&request->holds)) {
+		keep_promise(container_of(request->holds.next, struct hold, link),
+			     request->resource, idmap_get(&venus->shared, request->resource));
+	}
+}
+
+static void import_resource(struct venus *venus, struct context *context, uint32_t resource)
+{
+	const struct shared *shared = idmap_get(&venus->shared, resource);
+	struct blob_request *maker = idmap_get(&venus->making, resource);
+	if (maker != NULL) {
+		promise(context, maker);
+	} else if (shared == NULL) {
+		import_missing(context, resource);
+	} else if (idmap_set(&context->resources, resource, &imported) == 0) {
+		import(context, NULL, resource, shared);
+	}
+}
+
 static void blob_created(void *data, struct process_answer *answer)
 {
-	struct blob_request request = *(struct blob_request *)data;
-	struct context *context = request.context;
+	struct blob_request *request = data;
+	struct context *context = request->context;
 	struct memory *memory = NULL;
 	int status = answer->status;
-	free(data);
 	context->blobs--;
 	if (status == 0) {
-		status = idmap_set(&context->resources, request.resource, &made);
+		status = idmap_set(&context->resources, request->resource, &made);
 		if (status == 0 && answer->fd >= 0) {
-			memory = take_memory(context->venus, &request, answer, &status);
+			memory = take_memory(context->venus, request, answer, &status);
 		}
 		if (status < 0) {
-			idmap_remove(&context->resources, request.resource);
-			tell(context, RENDER_WIRE_UNREF, request.resource);
+			idmap_remove(&context->resources, request->resource);
+			tell(context, RENDER_WIRE_UNREF, request->resource);
 		}
 	}
+	if (status < 0 && request->attached && context->process != NULL) {
+		import_missing(context, request->resource);
+	}
+	end_making(context->venus, request);
 	bool last = context->blobs == 0 && context->process != NULL &&
 		    !list_empty(&context->ending_link);
-	request.done(request.data, status, memory, status == 0 ? answer->map_info : 0);
+	request->done(request->data, status, memory, status == 0 ? answer->map_info : 0);
+	free(request);
 	if (last) {
 		free_context(context);
 	}
@@ -435,7 +577,14 @@ static void venus_blob_create(struct render *render, const struct render_blob *b
 		return;
 	}
 	forget_missing(context, blob->resource);
-	*request = (struct blob_request){context, blob->resource, blob->size, done, data};
+	*request =
+		(struct blob_request){context, blob->resource, blob->size, done, data, false, {0}};
+	list_init(&request->holds);
+	if (idmap_set(&venus_of(render)->making, blob->resource, request) < 0) {
+		free(request);
+		done(data, -ENOMEM, NULL, 0);
+		return;
+	}
 	struct render_wire_message message = {
 		.type = RENDER_WIRE_BLOB,
 		.blob = {.resource = blob->resource,
@@ -479,43 +628,15 @@ static void venus_resource_unref(struct render *render, uint32_t resource)
 	free_shared(idmap_remove(&venus->shared, resource));
 }
 
-static void import(struct context *context, uint32_t resource, const struct shared *shared)
+/* Whether it is about to make the resource itself; its process is told of that, and then of this. */
+static bool makes(struct context *context, uint32_t resource, bool attached)
 {
-	process_tell(context->process,
-		     &(struct render_wire_message){.type = RENDER_WIRE_IMPORT,
-						   .import = {.resource = resource,
-							      .fd_type = shared->fd_type,
-							      .size = shared->size}},
-		     shared->fd);
-}
-
-/* virglrenderer answers who looks for such memory with a clean error. Of each its own: none is shared. */
-static void import_missing(struct context *context, uint32_t resource)
-{
-	struct shared nothing = {.fd = -1, .fd_type = RENDER_WIRE_FD_SHM, .size = MISSING_BYTES};
-	log_limited(LOG_WARN, "resource %u cannot be shared with context %u (%s)", resource,
-		    context->id, context->name);
-	if (context->missing_count >= MAX_MISSING) {
-		return;
+	struct blob_request *request = idmap_get(&context->venus->making, resource);
+	if (request == NULL || request->context != context) {
+		return false;
 	}
-	nothing.fd = fd_memfd("hesper-missing", nothing.size);
-	if (nothing.fd < 0 || idmap_set(&context->resources, resource, &missing) < 0) {
-		fd_close(&nothing.fd);
-		return;
-	}
-	context->missing_count++;
-	import(context, resource, &nothing);
-	fd_close(&nothing.fd);
-}
-
-static void import_resource(struct venus *venus, struct context *context, uint32_t resource)
-{
-	const struct shared *shared = idmap_get(&venus->shared, resource);
-	if (shared == NULL) {
-		import_missing(context, resource);
-	} else if (idmap_set(&context->resources, resource, &imported) == 0) {
-		import(context, resource, shared);
-	}
+	request->attached = attached;
+	return true;
 }
 
 static void venus_context_attach(struct render *render, uint32_t id, uint32_t resource)
@@ -525,11 +646,12 @@ static void venus_context_attach(struct render *render, uint32_t id, uint32_t re
 	if (context == NULL) {
 		return;
 	}
-	if (idmap_get(&venus->shared, resource) != NULL) {
+	if (idmap_get(&venus->shared, resource) != NULL ||
+	    idmap_get(&venus->making, resource) != NULL) {
 		forget_missing(context, resource);
 	}
 	void *known = idmap_get(&context->resources, resource);
-	if (known == &made) {
+	if (known == &made || makes(context, resource, true)) {
 		tell(context, RENDER_WIRE_ATTACH, resource);
 	} else if (known == NULL) {
 		import_resource(venus, context, resource);
@@ -543,7 +665,7 @@ static void venus_context_detach(struct render *render, uint32_t id, uint32_t re
 		return;
 	}
 	void *known = idmap_get(&context->resources, resource);
-	if (known == &made) {
+	if (known == &made || makes(context, resource, false)) {
 		tell(context, RENDER_WIRE_DETACH, resource);
 	} else if (known != NULL) {
 		forget(context, resource);
@@ -610,6 +732,7 @@ static int venus_create(const struct render_options *options, uv_loop_t *loop, s
 	};
 	idmap_init(&venus->contexts);
 	list_init(&venus->ending);
+	idmap_init(&venus->making);
 	idmap_init(&venus->shared);
 	int error = spawner_attach(options->spawner, loop);
 	if (error == 0) {
@@ -640,6 +763,7 @@ static void venus_destroy(struct render *render, void (*done)(void *data), void 
 	venus->destroy_data = data;
 	venus_reset(render);
 	idmap_finish(&venus->contexts);
+	idmap_finish(&venus->making);
 	idmap_finish(&venus->shared);
 	process_destroy(venus->spare);
 	venus->spare = NULL;

@@ -261,6 +261,7 @@ static void misbehave_at_start(void)
 int main(void)
 {
 	static struct render_wire_buffer buffer;
+	bool forgot = false; /* a resource */
 	char deed[sizeof(buffer.message.context.name) + 1] = "";
 	misbehave_at_start();
 	say_ready();
@@ -281,7 +282,13 @@ int main(void)
 			lie_about_blob(deed, message);
 			break;
 		case RENDER_WIRE_SUBMIT:
+			if (strcmp(deed, "in-order") == 0 && forgot) {
+				_exit(1);
+			}
 			submit(deed, message);
+			break;
+		case RENDER_WIRE_DETACH:
+			forgot = true;
 			break;
 		case RENDER_WIRE_IMPORT:
 			known++;
@@ -289,6 +296,7 @@ int main(void)
 			break;
 		case RENDER_WIRE_UNREF:
 			known--;
+			forgot = true;
 			break;
 		default:
 			break;

@@ -331,15 +331,11 @@ static void ask(const struct op *op)
 			render_resource_unref(fx.render, resource);
 		}
 		break;
-	case ATTACH:
-		if (*state == RESOURCE_THERE) {
-			render_context_attach(fx.render, context, resource);
-		}
+	case ATTACH: /* also what comes yet, or never did */
+		render_context_attach(fx.render, context, resource);
 		break;
 	case DETACH:
-		if (*state == RESOURCE_THERE) {
-			render_context_detach(fx.render, context, resource);
-		}
+		render_context_detach(fx.render, context, resource);
 		break;
 	default: /* SUBMIT */
 		for (unsigned i = 0; i < ((op->how & 0x20) != 0 ? 12u : 1u); i++) {

@@ -488,9 +488,18 @@ def render_seeds():
     yield "submit", start + made + render("submit", how=1, a=8) + render("fence") + render(
         "submit", how=0x81, a=90000) + render("fence")
     yield "fence-too-many", start + made + render("fence")
-    yield "two", (start + made + render("ready", 1) + render("create", 1) + render("done", 0) +
+    yield "two", (start + made + render("ready", 1) + render("create", 1) +
                   render("done", 1) + blob + memory + render("attach", 1, 1) + render("unref",
                                                                                      what=1))
+    two = (start + made + render("ready", 1) + render("create", 1) + render("done", 1) + blob +
+           render("attach", 1, 1) + render("submit", 1, how=1, a=8))
+    yield "promised", two + memory + render("detach", 1, 1) + render("unref", what=1)
+    yield "promised-in-vain", two + render("done", how=0x40) + render("detach", 1, 1)
+    yield "promised-and-detached", (two + render("detach", 1, 1) + render("attach", 1, 1) + memory +
+                                    render("submit", 1, how=1, a=8))
+    yield "promised-by-the-dead", two + render("die") + render("submit", 1, how=1, a=8)
+    yield "promised-to-the-dead", two + render("destroy", 1) + memory
+    yield "promised-at-the-end", two + render("reset")
     yield "import", start + made + render("import", what=2) + render("attach", what=2) + render(
         "detach", what=2)
     full = render("submit", how=0x60, a=8000)
