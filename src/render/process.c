@@ -320,8 +320,10 @@ static void read_messages(struct render_process *process)
 			fd_close(&buffer.fd);
 		} else if (got == 0) {
 			lose(process, "its renderer ended");
-		} else {
+		} else if (got == -EPROTO) {
 			lose(process, "its process broke the protocol");
+		} else {
+			lose(process, "its socket failed: %s", strerror(-got));
 		}
 	}
 }
@@ -378,6 +380,8 @@ static void handle_events(uv_poll_t *poll, int status, int events)
 {
 	struct render_process *process = poll->data;
 	if (status < 0) {
+		/* What libuv says of POLLERR is EBADF; reading tells what it is. */
+		read_messages(process);
 		lose(process, "its socket failed: %s", strerror(-status));
 		return;
 	}
