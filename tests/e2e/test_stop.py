@@ -59,7 +59,8 @@ def main():
             run = Run(hesper, "demo", "cube", "--headless", "--out", out,
                       env={**without_display(), "XDG_RUNTIME_DIR": runtime.path})
             try:
-                run.wait_line(STAGES["start"][0], 60)
+                # Not sooner: before it has made a directory of its own it removes none.
+                run.wait_line(STAGES["boot"][0], 60)
                 run.signal(signal.SIGINT)
                 run.wait(30)
             finally:
