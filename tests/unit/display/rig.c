@@ -59,6 +59,7 @@ static void warm_up(void)
 void rig_init(struct rig *rig)
 {
 	warm_up();
+	rig_be_patient(false);
 	*rig = (struct rig){.fds = open_fds()};
 	uv_loop_init(&rig->loop);
 	uv_timer_init(&rig->loop, &rig->guard);
@@ -71,6 +72,22 @@ void rig_init(struct rig *rig)
 	assert_int_equal(display_server_create(&rig->loop, &options, &rig->server), 0);
 }
 
+/* Of all but the rig's own (by the linker's --wrap). */
+int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t ms, uint64_t repeat);
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t ms, uint64_t repeat);
+
+static uint64_t timer_factor = 1;
+
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t ms, uint64_t repeat)
+{
+	return __real_uv_timer_start(timer, callback, ms * timer_factor, repeat * timer_factor);
+}
+
+void rig_be_patient(bool patient)
+{
+	timer_factor = patient ? 1000 : 1;
+}
+
 static void on_guard(uv_timer_t *timer)
 {
 	((struct rig *)timer->data)->expired = true;
@@ -80,7 +97,7 @@ void rig_arm(struct rig *rig, unsigned ms)
 {
 	rig->expired = false;
 	uv_update_time(&rig->loop);
-	uv_timer_start(&rig->guard, on_guard, ms, 0);
+	__real_uv_timer_start(&rig->guard, on_guard, ms, 0);
 }
 
 void rig_run(struct rig *rig, unsigned ms)

@@ -49,6 +49,8 @@ void rig_finish(struct rig *rig);
 		assert_true(condition);                                                            \
 	} while (0)
 void rig_arm(struct rig *rig, unsigned ms);
+/* Timers of both ends take a thousand times as long: a busy machine is not late. Until the next rig. */
+void rig_be_patient(bool patient);
 /* Runs the loop for so long. */
 void rig_run(struct rig *rig, unsigned ms);
 
@@ -94,14 +96,14 @@ struct stranger {
 	struct bus_loop main;
 	struct bus_loop listener;
 	const char *const *interfaces; /* NULL-terminated; NULL: has no such property */
-	bool refuses_sources;  /* answers Scanout* by fd with an error */
-	bool narrow;   /* little goes to it before it reads */
-	bool silent;   /* answers nothing but questions about properties */
+	bool refuses_sources; /* answers Scanout* by fd with an error */
+	bool narrow; /* little goes to it before it reads */
+	bool silent; /* answers nothing but questions about properties */
 	char calls[STRANGER_MAX_CALLS][24];
 	unsigned count;
-	uint8_t data[4096];  /* of the last Scanout or Update with bytes */
+	uint8_t data[4096]; /* of the last Scanout or Update with bytes */
 	size_t size;
-	int error;   /* errno of the answer to the last stranger_call, or 0 */
+	int error; /* errno of the answer to the last stranger_call, or 0 */
 	unsigned answers;
 	char error_name[64];
 	unsigned gone;

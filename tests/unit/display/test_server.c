@@ -56,6 +56,7 @@ static void test_release_is_the_reply(void **state)
 	uint64_t sent = counter_read(COUNTER_FRAMES_SENT);
 	uint64_t copied = counter_read(COUNTER_CPU_COPIED_BYTES);
 	rig_init(&rig);
+	rig_be_patient(true);
 	viewer_join(&rig, &viewer, 0);
 	rig_until(&rig, rig.listeners == 1);
 	struct frame frame = frame_make(64, 32, MEMORY_SHM, 256);
@@ -547,6 +548,7 @@ static void test_destroy_releases_once(void **state)
 	struct viewer viewer = {0};
 	unsigned released[2] = {0};
 	rig_init(&rig);
+	rig_be_patient(true);
 	viewer_join(&rig, &viewer, 0);
 	rig_until(&rig, rig.listeners == 1);
 	struct frame frame = frame_make(64, 32, MEMORY_SHM, 0);
@@ -577,9 +579,11 @@ static uint64_t leave_once(struct rig *rig, const struct frame *frame)
 	}
 	rig_run(rig, 5);
 	unsigned seen = viewer.updates;
+	rig_be_patient(true);
 	show(rig, frame, &whole, &released);
 	rig_until(rig, viewer.updates == seen + 1);
 	assert_int_equal(released, 0);
+	rig_be_patient(false);
 	uint64_t start = clock_now_ns();
 	viewer_leave(rig, &viewer);
 	rig_until(rig, released == 1);
@@ -633,6 +637,7 @@ static void test_flips_from_released(void **state)
 	struct rig rig;
 	struct viewer viewer = {.answer = true};
 	rig_init(&rig);
+	rig_be_patient(true);
 	struct flipper flipper = {
 		.rig = &rig,
 		.frames = {frame_make(64, 32, MEMORY_SHM, 0), frame_make(64, 32, MEMORY_SHM, 0)}};
