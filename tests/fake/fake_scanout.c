@@ -47,7 +47,16 @@ static struct {
 	bool exit_after;
 	bool cursor;
 	bool still;
+	bool patient;
 } options = {.size = {64, 48}, .buffers = 3, .heads = 1, .interval_ms = 0};
+
+/* The server's timers (by the linker's --wrap). */
+int __real_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t ms, uint64_t repeat);
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t ms, uint64_t repeat);
+int __wrap_uv_timer_start(uv_timer_t *timer, uv_timer_cb callback, uint64_t ms, uint64_t repeat)
+{
+	return __real_uv_timer_start(timer, callback, options.patient ? 1000 * ms : ms, repeat);
+}
 
 static const struct option_spec specs[] = {
 	{"socket", 's', OPTION_STRING, &options.socket, "PATH", "Serve the display here", 0, 0},
@@ -68,6 +77,8 @@ static const struct option_spec specs[] = {
 	{"cursor", 0, OPTION_FLAG, &options.cursor, NULL, "Define a pointer shape", 0, 0},
 	{"still", 0, OPTION_FLAG, &options.still, NULL, "Draw picture 0 only, flip all the same", 0,
 	 0},
+	{"patient", 0, OPTION_FLAG, &options.patient, NULL,
+	 "Give a late viewer a thousand times as long as the server does", 0, 0},
 };
 
 static const struct option_table table = {
@@ -137,10 +148,20 @@ static void on_released(void *data)
 	uv_timer_start(&fake->timer, on_timer, 0, 0);
 }
 
+static bool all_free(const struct fake *fake)
+{
+	for (unsigned i = 0; i < options.buffers; i++) {
+		if (!fake->free_again[i]) {
+			return false;
+		}
+	}
+	return true;
+}
+
 static void next(struct fake *fake)
 {
 	if (options.frames != 0 && fake->number == options.frames) {
-		if (options.exit_after) {
+		if (options.exit_after && all_free(fake)) {
 			finish(fake);
 		}
 		return;

@@ -15,7 +15,7 @@ from rig import FORMATS, VIEW, ViewCase
 class Headless(ViewCase):
 
     def one(self, index, width, height, *fake, number=0, crop=0, **kwargs):
-        summary = self.shoot(fake=["--format", index, "--size", f"{width}x{height}",
+        summary = self.shoot(fake=["--format", index, "--size", f"{width}x{height}", "--patient",
                                    "--frames", number + 1, "--exit-after", *fake], **kwargs)
         width, height = width - 2 * crop, height - 2 * crop
         image = read_png(self.png)
