@@ -149,8 +149,8 @@ struct gpu_mode outputs_mode(const struct display_monitor *monitor, const struct
 	mode.width = clamp(monitor->width, GPU_MIN_PIXELS, GPU_MAX_PIXELS);
 	mode.height = clamp(monitor->height, GPU_MIN_PIXELS, GPU_MAX_PIXELS);
 	if (monitor->width_mm >= GPU_MIN_MM && monitor->height_mm >= GPU_MIN_MM) {
-		mode.width_mm = monitor->width_mm < GPU_MAX_MM ? monitor->width_mm : GPU_MAX_MM;
-		mode.height_mm = monitor->height_mm < GPU_MAX_MM ? monitor->height_mm : GPU_MAX_MM;
+		mode.width_mm = clamp(monitor->width_mm, GPU_MIN_MM, GPU_MAX_MM);
+		mode.height_mm = clamp(monitor->height_mm, GPU_MIN_MM, GPU_MAX_MM);
 	}
 	return mode;
 }

@@ -135,8 +135,7 @@ static void spare_lost(void *data, const char *reason)
 		start_spare(venus);
 	} else if (again) {
 		log_error("%u renderers in a row ended right after their start: none stands by "
-			  "until a "
-			  "program of the guest asks for one",
+			  "until a program of the guest asks for one",
 			  venus->young_deaths);
 	} else if (!venus->announced) {
 		announce(venus, -EIO, NULL);
