@@ -459,15 +459,32 @@ static bool import_nothing(struct context *context, struct outgoing *place, uint
 	return imported_nothing;
 }
 
-static void import_missing(struct context *context, uint32_t resource)
+/* shared: NULL when there is none. What its process knows it as from then on; or NULL. */
+static void *introduce(struct context *context, struct outgoing *place, uint32_t resource,
+		       const struct shared *shared)
 {
-	if (idmap_set(&context->resources, resource, &missing) < 0) {
-		return;
+	if (shared != NULL) {
+		import(context, place, resource, shared);
+		return &imported;
 	}
-	if (import_nothing(context, NULL, resource)) {
-		context->missing_count++;
-	} else {
+	return import_nothing(context, place, resource) ? &missing : NULL;
+}
+
+/* It is among the context's resources already, as whatever. */
+static void note_known(struct context *context, uint32_t resource, void *as)
+{
+	context->missing_count += as == &missing;
+	if (as == NULL) {
 		idmap_remove(&context->resources, resource);
+	} else {
+		idmap_set(&context->resources, resource, as);
+	}
+}
+
+static void introduce_now(struct context *context, uint32_t resource, const struct shared *shared)
+{
+	if (idmap_set(&context->resources, resource, &imported) == 0) {
+		note_known(context, resource, introduce(context, NULL, resource, shared));
 	}
 }
 
@@ -496,18 +513,9 @@ static void keep_promise(struct hold *hold, uint32_t resource, const struct shar
 	list_remove(&hold->link);
 	list_remove(&hold->context_link);
 	free(hold);
-	if (shared != NULL) {
-		import(context, place, resource, shared);
-		if (attached) {
-			idmap_set(&context->resources, resource, &imported);
-		}
-	} else if (!import_nothing(context, place, resource)) {
-		if (attached) {
-			idmap_remove(&context->resources, resource);
-		}
-	} else if (attached) {
-		context->missing_count++;
-		idmap_set(&context->resources, resource, &missing);
+	void *known = introduce(context, place, resource, shared);
+	if (attached) {
+		note_known(context, resource, known);
 	}
 }
 
@@ -524,14 +532,11 @@ static void end_making(struct venus *venus, struct blob_request *request)
 
 static void import_resource(struct venus *venus, struct context *context, uint32_t resource)
 {
-	const struct shared *shared = idmap_get(&venus->shared, resource);
 	struct blob_request *maker = idmap_get(&venus->making, resource);
 	if (maker != NULL) {
 		promise(context, maker);
-	} else if (shared == NULL) {
-		import_missing(context, resource);
-	} else if (idmap_set(&context->resources, resource, &imported) == 0) {
-		import(context, NULL, resource, shared);
+	} else {
+		introduce_now(context, resource, idmap_get(&venus->shared, resource));
 	}
 }
 
@@ -553,7 +558,7 @@ static void blob_created(void *data, struct process_answer *answer)
 		}
 	}
 	if (status < 0 && request->attached && context->process != NULL) {
-		import_missing(context, request->resource);
+		introduce_now(context, request->resource, NULL);
 	}
 	end_making(context->venus, request);
 	bool last = context->blobs == 0 && context->process != NULL &&
