@@ -18,17 +18,16 @@
  * listener costs a bounded number of messages, whatever the guest does and the viewer does not.
  *
  * Each of the two holds a release (server.c). The deadline timer bounds for how long: when the
- * reply does not come within HOLD_MS of the update's arrival, the listener is late and lets go of
+ * reply does not come within hold_ms of the update's arrival, the listener is late and lets go of
  * both; until it answers, nothing is held for it at all, so a stopped viewer does not slow the
  * guest down. It is not disconnected: when it goes on, its reply sends it the newest picture. One that
  * was late has to be on time for a few updates before anything is held for it again: one that is always
- * a little late would else take HOLD_MS of the guest for each of its pictures.
+ * a little late would else take hold_ms of the guest for each of its pictures.
  *
  * A listener whose Interfaces are not known yet only collects damage. One that answers a Scanout*
  * with an error gets the picture another way.
  */
 
-#define HOLD_MS 50
 #define TIMELY_ENOUGH 4 /* updates */
 
 static void pump(struct listener *listener);
@@ -198,7 +197,8 @@ static void send_frame(struct listener *listener)
 	listener->flight_release = release;
 	listener->sent_ms = listener->damaged_ms;
 	uint64_t age = uv_now(listener->server->loop) - listener->sent_ms;
-	uv_timer_start(&listener->deadline, on_deadline, age < HOLD_MS ? HOLD_MS - age : 0, 0);
+	uint64_t hold = listener->server->hold_ms;
+	uv_timer_start(&listener->deadline, on_deadline, age < hold ? hold - age : 0, 0);
 }
 
 /* One of the calls that are not pictures. What could not be sent stays due. */

@@ -93,6 +93,7 @@ int display_server_create(uv_loop_t *loop, const struct display_server_options *
 	server->callbacks = options->callbacks;
 	server->data = options->data;
 	server->absolute = true;
+	server->hold_ms = options->hold_ms != 0 ? options->hold_ms : DISPLAY_HOLD_MS;
 	server->head_count = options->heads;
 	server->vm_name = strdup(options->vm_name != NULL ? options->vm_name : "");
 	bool complete = server->vm_name != NULL;

@@ -34,11 +34,16 @@ struct display_server_callbacks {
 	void (*listeners)(void *data, unsigned count);
 };
 
+/* Three pictures at 60 Hz: no person sees a guest that waits so long, once. */
+#define DISPLAY_HOLD_MS 50
+
 struct display_server_options {
 	const char *vm_name;
 	unsigned heads;
 	/* org.hesper.Display1.Console.Name of each head; NULL: "". Copied. */
 	const char *output_names[DISPLAY_MAX_HEADS];
+	/* ms that an update is held for a listener that has not answered; 0: DISPLAY_HOLD_MS. */
+	uint32_t hold_ms;
 	const struct display_server_callbacks *callbacks;
 	void *data;
 };

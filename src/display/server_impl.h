@@ -58,6 +58,7 @@ struct display_server {
 	const struct display_server_callbacks *callbacks;
 	void *data;
 	char *vm_name;
+	uint32_t hold_ms;
 	unsigned head_count;
 	struct head heads[DISPLAY_MAX_HEADS];
 	uint32_t leds;

@@ -7,7 +7,7 @@
  * enable before the screen goes blank.
  *
  * A fenced flush completes when every viewer has read the pixels (released); an unfenced one, as
- * Linux sends for Venus blobs, at once: there the guest paces itself by its own vblank timer.
+ * Linux sends for Venus blobs, at once: pacing.c says how such pictures are kept from tearing.
  */
 #include "gpu/state.h"
 
@@ -79,6 +79,7 @@ static void blank(struct gpu_scanout *scanout)
 	memory_unref(scanout->frame.memory);
 	scanout->frame = (struct frame){0};
 	scanout->resource = 0;
+	pacing_flip(scanout);
 	count_blob_path(gpu, scanout, false);
 	display_server_disable(gpu->options.display, head_of(scanout));
 }
@@ -127,6 +128,7 @@ static void show(struct gpu_scanout *scanout, struct gpu_resource *resource,
 	scanout->frame = *frame;
 	scanout->rect = *rect;
 	scanout->resource = resource->id;
+	pacing_flip(scanout);
 	count_blob_path(gpu, scanout, blob);
 	show_frame(scanout);
 }
@@ -333,8 +335,7 @@ void scanout_flush(struct gpu_command *command)
 		if (wait) {
 			command_suspend(command);
 		}
-		display_server_update(gpu->options.display, i, &part, wait ? flush_released : NULL,
-				      command);
+		pacing_update(scanout, &part, wait ? flush_released : NULL, command);
 	}
 	flush_released(command);
 }

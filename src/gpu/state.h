@@ -37,6 +37,9 @@ struct gpu_context {
 	uint64_t serial; /* another one with the same id has another */
 	uint64_t bytes; /* of its blobs (GPU_LIMIT_CONTEXT_MEMORY) */
 	bool lost;
+	unsigned pictures_read; /* by viewers now (pacing.c) */
+	unsigned pictures_left; /* of these, that the guest has flipped away from */
+	enum hesper_gate_state gate;
 	struct idmap attached; /* resource id → struct gpu_resource */
 	struct gpu_timeline rings[RENDER_MAX_RINGS];
 	struct list dying_link;
@@ -112,6 +115,8 @@ struct gpu {
 	struct idmap contexts;
 	struct list dying; /* contexts whose destruction is under way */
 	struct list commands; /* all that are not completed */
+	struct list flushed; /* struct gpu_reading (pacing.c): viewers are not told yet */
+	struct list readings; /* struct gpu_reading: they are */
 	struct gpu_command *spare_command; /* the next one; or NULL */
 	struct gpu_timeline global;
 	struct gpu_scanout scanouts[GPU_MAX_HEADS];
@@ -121,7 +126,7 @@ struct gpu {
 	uint64_t last_serial; /* of a context */
 	struct gpu_limit_usage usage[GPU_LIMITS];
 	bool notify[2]; /* queues with something pushed since the last interrupt */
-	uv_check_t check;
+	uv_prepare_t prepare;
 	unsigned closing;
 	void (*destroy_done)(void *data);
 	void *destroy_data;
@@ -323,6 +328,23 @@ void scanout_excuse_copy(struct gpu *gpu, uint32_t resource, uint64_t bytes);
 void scanout_set_connected(struct gpu *gpu, unsigned head, bool connected);
 /* Blank, now: the device was reset. */
 void scanout_reset(struct gpu *gpu, unsigned head);
+
+/* --- pacing.c ------------------------------------------------------------------------------- */
+
+/*
+ * Viewers will be told of the part of what the scanout shows, with the next pacing_send; then the context that
+ * drew it draws no more until they have read it, and released comes. May be NULL.
+ */
+void pacing_update(struct gpu_scanout *scanout, const struct rect *part,
+		   void (*released)(void *data), void *data);
+/* True: somebody is held back who was not before, and may have said something meanwhile. */
+bool pacing_hold(struct gpu *gpu);
+/* Tells viewers. */
+void pacing_send(struct gpu *gpu);
+/* The scanout's frame is another one now, or none. */
+void pacing_flip(struct gpu_scanout *scanout);
+/* Nobody is held back any more. */
+void pacing_finish(struct gpu *gpu);
 
 void cursor_update(struct gpu_command *command);
 void cursor_move(struct gpu_command *command);

@@ -351,6 +351,7 @@ static int start(struct hesperd *d)
 	struct display_server_options display = {
 		.vm_name = o->name,
 		.heads = o->outputs.count,
+		.hold_ms = o->hold_ms,
 		.callbacks = &display_callbacks,
 		.data = d,
 	};
@@ -365,6 +366,7 @@ static int start(struct hesperd *d)
 	gpu.pages = o->guest_pages == HESPERD_GUEST_PAGES_REFUSE ? GPU_PAGES_REFUSE
 		    : d->memory.host_memory                      ? GPU_PAGES_LIST
 								 : GPU_PAGES_DMA_BUF;
+	gpu.pace = o->pacing == HESPERD_PACING_RELEASE;
 	memcpy(gpu.outputs, o->outputs.list, sizeof(gpu.outputs));
 	for (unsigned i = 0; i < o->outputs.count; i++) {
 		display.output_names[i] = o->outputs.list[i].name;

@@ -342,6 +342,8 @@ static void settle(void)
 		fx.model_stale = false;
 	}
 	if (fx.calm) {
+		FUZZ_CHECK(!fx.own_renderer || !renderer_holds_back(fx.render),
+			   "a context is held back for ever");
 		model_compare(&fx.model, fx.gpu);
 	}
 }
@@ -815,6 +817,7 @@ static void open_device(const struct op *header)
 	struct gpu_options options = {
 		.heads = fx.model.heads,
 		.window_size = WINDOW,
+		.pace = true,
 		.pages = (enum gpu_pages)(header->format % 3),
 		.ready = handle_ready,
 		.disconnected = handle_disconnected,

@@ -13,7 +13,7 @@
 
 /* The serving end: when pictures go out, when they are released, and what hostile peers get. */
 
-#define HOLD_MS 50
+#define HOLD_MS DISPLAY_HOLD_MS
 
 static const struct rect whole = {0, 0, 64, 32};
 
