@@ -183,6 +183,7 @@ void pacing_flip(struct gpu_scanout *scanout)
 
 void pacing_finish(struct gpu *gpu)
 {
+	pacing_send(gpu);
 	while (!list_empty(&gpu->readings)) {
 		struct gpu_reading *reading =
 			container_of(gpu->readings.next, struct gpu_reading, link);

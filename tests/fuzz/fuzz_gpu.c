@@ -320,8 +320,11 @@ static void take_answers(void)
 /* Those who do not keep others waiting answer. */
 static void settle(void)
 {
-	/* render_none answers a turn of the loop after it was asked, maybe because of an answer. */
-	const unsigned last_turns = fx.own_renderer ? 1 : 3;
+	/*
+	 * render_none answers a turn of the loop after it was asked, maybe because of an answer; and viewers
+	 * are told, and answers announced, before the loop would sleep, which is another.
+	 */
+	const unsigned last_turns = fx.own_renderer ? 2 : 4;
 	unsigned idle = 0;
 	for (unsigned i = 0; idle < last_turns; i++) {
 		FUZZ_CHECK(i < 10000, "no end of answers");
