@@ -52,6 +52,7 @@ static bool start(struct view *view, const struct presenter_callbacks *callbacks
 		return false;
 	}
 	source_cache_init(&view->sources, &view->vk);
+	view->sources.never_import = options->import == VIEW_IMPORT_COPY;
 	shared->sources = &view->sources;
 	const struct view_bus_options bus = {.socket = options->socket,
 					     .qmp = options->qmp,

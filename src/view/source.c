@@ -71,6 +71,13 @@ static bool matches(const struct source *source, const struct stat *stat, const 
 static bool import(struct source_cache *cache, struct source *source, const struct frame *frame)
 {
 	struct vk *vk = cache->vk;
+	if (cache->never_import) {
+		if (!cache->warned) {
+			cache->warned = true;
+			log_warn("the CPU copies every frame, as --import copy asks for");
+		}
+		return source_make_copy(vk, source, frame);
+	}
 	if (frame->memory->kind == MEMORY_DMA_BUF) {
 		if (source_import_dma_buf_image(vk, source, frame) ||
 		    source_import_dma_buf_buffer(vk, source, frame)) {

@@ -51,6 +51,7 @@ struct source_cache {
 	struct vk *vk;
 	struct list sources;
 	unsigned count;
+	bool never_import; /* every frame is copied by the CPU, though the driver could import it */
 	bool warned;
 	enum source_path worst; /* of all that were ever shown: SOURCE_COPY if any was copied */
 };
