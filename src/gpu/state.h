@@ -96,6 +96,9 @@ struct gpu_scanout {
 	struct gpu *gpu;
 	uv_timer_t disable_timer; /* a disable waits here, in case an enable follows */
 	uint32_t cursor_resource;
+	uint64_t
+		flip_ns; /* for traces: when the picture that the next flush shows was named; 0: before */
+	uint64_t flipped_ns; /* and when the last flush ended */
 };
 
 struct gpu {
@@ -175,6 +178,10 @@ struct gpu_command {
 	bool signalled;
 	uint32_t written;
 	unsigned pending; /* callbacks that will still come */
+	/* While it is traced, else 0. */
+	uint64_t decoded_ns;
+	uint64_t traced_work; /* trace_begin's id */
+	uint64_t traced_fence;
 };
 
 struct gpu_handler {
@@ -217,6 +224,23 @@ void timeline_move(struct gpu_timeline *from, struct gpu_timeline *to);
 
 /* Orphans every command. */
 void command_drop_all(struct gpu *gpu);
+
+/* --- tracing.c: to be called while trace_on() ------------------------------------------------- */
+
+/* Its work begins: a "blob", "map" or "submit" of so many bytes; resource 0: of none. */
+void tracing_work(struct gpu_command *command, uint64_t bytes, uint32_t resource);
+/* And has ended, well if status is 0. */
+void tracing_worked(struct gpu_command *command, int status);
+/* The renderer is asked for its fence. */
+void tracing_fence(struct gpu_command *command);
+/* The command goes: with it all that was begun. */
+void tracing_end(struct gpu_command *command);
+/* A head's track gets its name. */
+void tracing_name(unsigned head);
+/* A scanout shows another picture with the next flush, and a flush was told to the display. */
+void tracing_scanout(struct gpu_scanout *scanout, const struct gpu_command *command);
+void tracing_flush(struct gpu_scanout *scanout, const struct gpu_command *command,
+		   const struct gpu_resource *resource);
 
 /* --- limits.c ------------------------------------------------------------------------------- */
 
