@@ -97,7 +97,7 @@ static bool make_images(struct copy *copy)
 		if (!vk_begin(vk) ||
 		    !picture_record(vk, &copy->converter, &copy->pictures[i], copy->source[0],
 				    &copy->frames[0]) ||
-		    !vk_submit_and_wait(vk, VK_NULL_HANDLE)) {
+		    !vk_submit_and_wait(vk, VK_NULL_HANDLE, 0)) {
 			return false;
 		}
 	}
@@ -120,7 +120,7 @@ static bool copy_once(struct copy *copy, uint32_t number)
 	vk_image_barrier(vk, image, vk_use_nothing, vk_use_copied_to);
 	vkCmdCopyBufferToImage(vk->commands, source->buffer, image,
 			       VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region);
-	return vk_submit_and_wait(vk, VK_NULL_HANDLE);
+	return vk_submit_and_wait(vk, VK_NULL_HANDLE, 0);
 }
 
 static bool blit_once(struct copy *copy, uint32_t number)
@@ -141,7 +141,7 @@ static bool blit_once(struct copy *copy, uint32_t number)
 	vk_image_barrier(vk, to, vk_use_nothing, vk_use_copied_to);
 	vkCmdBlitImage(vk->commands, from, VK_IMAGE_LAYOUT_TRANSFER_SRC_OPTIMAL, to,
 		       VK_IMAGE_LAYOUT_TRANSFER_DST_OPTIMAL, 1, &region, VK_FILTER_NEAREST);
-	return vk_submit_and_wait(vk, VK_NULL_HANDLE);
+	return vk_submit_and_wait(vk, VK_NULL_HANDLE, 0);
 }
 
 static bool memcpy_once(struct copy *copy, uint32_t number)

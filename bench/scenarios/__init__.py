@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+"""The families of scenarios, in the order in which they are measured."""
+
+from . import device, present
+
+FAMILIES = [device, present]
