@@ -56,6 +56,7 @@ struct view_options {
 	uint32_t screenshot_at;  /* presented frame number, from 1; 0: the last one */
 	uint32_t frames;  /* exit after as many; 0: no end */
 	const char *summary;  /* NULL: none */
+	const char *trace;  /* NULL: none */
 	const char *title;
 	const char *log;  /* a level's name */
 	uint32_t wait_s;  /* for the socket to be there */

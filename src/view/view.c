@@ -211,7 +211,7 @@ void view_on_event(struct view *view, struct view_event *event)
 	}
 	view_draw(view);
 	if (event->captures > 0) {
-		view_capture(view);
+		view_write_now(view);
 	}
 	if (event->gone < 0) {
 		on_gone(view, event);

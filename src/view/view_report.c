@@ -65,6 +65,17 @@ static struct summary summarize(struct view *view)
 				.first = first(view)};
 }
 
+void view_write_now(struct view *view)
+{
+	if (view->options.screenshot != NULL || view->options.summary == NULL) {
+		view_capture(view);
+	}
+	if (view->options.summary != NULL) {
+		struct summary summary = summarize(view);
+		summary_write(&summary, &view->errands, false);
+	}
+}
+
 static void tell_screens(struct view *view, uint64_t since_ns)
 {
 	double seconds = (double)(clock_now_ns() - since_ns) / (double)CLOCK_NS_PER_S;
@@ -102,6 +113,6 @@ void view_finish_report(struct view *view)
 	}
 	if (view->options.summary != NULL) {
 		struct summary summary = summarize(view);
-		view->failed |= !summary_write(&summary, &view->errands);
+		view->failed |= !summary_write(&summary, &view->errands, true);
 	}
 }
