@@ -83,7 +83,7 @@ void tracing_flush(struct gpu_scanout *scanout, const struct gpu_command *comman
 	trace_slice(TRACE_FLIP + head, "flip", begin, now,
 		    TRACE_ARGS(TRACE_NUMBER("flush",
 					    display_server_updates(gpu->options.display, head)),
-			       TRACE_NUMBER("resource", resource->id),
+			       TRACE_NUMBER("head", head), TRACE_NUMBER("resource", resource->id),
 			       TRACE_NUMBER("width", scanout->frame.width),
 			       TRACE_NUMBER("height", scanout->frame.height),
 			       TRACE_NUMBER("blob", scanout->blob),
