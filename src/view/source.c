@@ -59,6 +59,14 @@ void source_cache_prune(struct source_cache *cache, uint64_t now_ns)
 	}
 }
 
+uint64_t source_cache_due_ns(const struct source_cache *cache)
+{
+	if (list_empty(&cache->sources)) {
+		return UINT64_MAX;
+	}
+	return container_of(cache->sources.next, struct source, link)->used_ns + SOURCE_IDLE_NS;
+}
+
 static bool matches(const struct source *source, const struct stat *stat, const struct frame *frame)
 {
 	const struct frame *shape = &source->shape;

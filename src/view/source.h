@@ -69,6 +69,9 @@ void source_cache_clear(struct source_cache *cache);
 /* Forgets what is idle. No GPU work may be under way. */
 void source_cache_prune(struct source_cache *cache, uint64_t now_ns);
 
+/* When the next one will have been idle for so long; UINT64_MAX when there is none. */
+uint64_t source_cache_due_ns(const struct source_cache *cache);
+
 /*
  * The import of the frame's buffer; made when it is not there yet, and then the least recently
  * used one may be destroyed, so no GPU work may be under way. NULL when not even a copy can be

@@ -42,6 +42,8 @@ void view_capture(struct view *view);
 void view_write_now(struct view *view);
 void view_restart_figures(struct view *view);
 void view_tick(struct view *view);
+/* When that is due next; UINT64_MAX while nothing moves. */
+uint64_t view_tick_due_ns(const struct view *view);
 void view_finish_report(struct view *view);
 
 #endif

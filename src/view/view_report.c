@@ -106,6 +106,18 @@ void view_tick(struct view *view)
 	source_cache_prune(&view->sources, now);
 }
 
+uint64_t view_tick_due_ns(const struct view *view)
+{
+	const struct stats *stats = &view->stats;
+	uint64_t tick = stats_next_tick(stats);
+	uint64_t prune = source_cache_due_ns(&view->sources);
+	bool moves = stats->presented != stats->window_presented || stats->live_fps > 0;
+	if (moves || view->options.status_fd != 0) {
+		return tick;
+	}
+	return prune < tick ? tick : prune;
+}
+
 void view_finish_report(struct view *view)
 {
 	if (view->options.screenshot != NULL && !view->captured) {
