@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The families of scenarios, in the order in which they are measured."""
 
-from . import device, present
+from . import device, idle, present
 
-FAMILIES = [device, present]
+FAMILIES = [device, present, idle]
