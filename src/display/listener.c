@@ -129,7 +129,7 @@ static void damage_whole(struct listener *listener)
 {
 	listener->damaged = true;
 	listener->damaged_ms = uv_now(listener->server->loop);
-	listener->damaged_update = listener->head->updates;
+	listener->damaged_update = 0;
 	listener->damage =
 		(struct rect){0, 0, listener->head->shown.width, listener->head->shown.height};
 }

@@ -31,16 +31,20 @@ void listener_trace_sent(struct listener *listener, uint64_t begin_ns)
 	}
 	listener->flight_id = trace_frame_id(connection.bytes, listener->cookie);
 	listener->flight_ns = begin_ns;
-	/* What is sent is always the newest picture. */
-	listener->flight_update = head->updates;
-	trace_flow(TRACE_FLOW_OUT, TRACE_FLIP + head->index, head->updated_ns, listener->flight_id);
+	listener->flight_update = listener->damaged_update;
+	if (listener->flight_update != 0) {
+		trace_flow(TRACE_FLOW_OUT, TRACE_FLIP + head->index, head->updated_ns,
+			   listener->flight_id);
+	}
 }
 
 void listener_trace_answered(struct listener *listener)
 {
 	if (listener->flight_id != 0) {
-		trace_frame_slice(TRACE_FLOW_THROUGH, TRACE_NOTIFY + listener->place, "notify",
-				  listener->flight_id, listener->flight_ns, clock_now_ns(),
+		trace_frame_slice(listener->flight_update != 0 ? TRACE_FLOW_THROUGH
+							       : TRACE_FLOW_OUT,
+				  TRACE_NOTIFY + listener->place, "notify", listener->flight_id,
+				  listener->flight_ns, clock_now_ns(),
 				  TRACE_ARGS(TRACE_NUMBER("head", listener->head->index),
 					     TRACE_NUMBER("flush", listener->flight_update),
 					     TRACE_NUMBER("late", listener->late)));
