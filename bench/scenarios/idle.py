@@ -201,13 +201,20 @@ def stripped_kib(path):
         return os.path.getsize(copy.name if run.returncode == 0 else path) / 1024
 
 
+def _render(bench):
+    """hesper-render: in a build directory, or where the benchmarks' programs are installed, too."""
+    folder = os.path.dirname(bench.tool("hesper-bench-device"))
+    places = (os.path.join(folder, "..", *way, "hesper-render")
+              for way in (("src", "render", "program"), ()))
+    return next((path for path in places if os.path.exists(path)), None)
+
+
 def _binaries(bench):
     hesperd = os.path.realpath(bench.program("hesperd", "HESPERD"))
     places = {"hesperd": hesperd, "hesper-view": bench.program("hesper-view", "HESPER_VIEW"),
-              "hesper-render": os.environ.get("HESPER_RENDER_PROCESS"),
-              "hesper": os.environ.get("HESPER")}
+              "hesper-render": _render(bench), "hesper": os.environ.get("HESPER")}
     for name in BINARIES:
-        if places[name] and os.path.exists(places[name]):
+        if places[name]:
             bench.record(f"{NAME}/binaries/{name}", {"kib": stripped_kib(places[name])})
     bench.record(f"{NAME}/binaries", {"kib": sum(
         r["figures"]["kib"] for n, r in bench.results.items() if n.startswith(f"{NAME}/binaries/"))})
