@@ -58,7 +58,8 @@ struct listener {
 	uint64_t cookie; /* of the call that was sent last */
 	uint64_t flight_id; /* of the update in flight, as in trace_frame_id; 0: it is not traced */
 	uint64_t flight_ns;
-	uint64_t flight_update; /* its number; 0: none, the viewer had to be told what was there before */
+	uint64_t
+		flight_update; /* its number; 0: none, the viewer had to be told what was there before */
 	uint64_t damaged_update; /* the newest one that waits, likewise */
 };
 
