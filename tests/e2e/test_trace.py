@@ -94,7 +94,8 @@ def test_merged_trace():
         assert not missing, f"{name} has no {missing}"
     times = [event.get("ts", 0) for event in trace.events]
     assert times == sorted(times), "the merged file is not in order"
-    assert not trace.overlapping(["hesperd", "hesper-view"])
+    overlapping = trace.overlapping(["hesperd", "hesper-view"])
+    assert not overlapping, overlapping
     presented, whole = trace.complete()
     print(f"# of {presented} frames presented, {whole} have their whole way")
     assert presented >= machine.frames and whole >= 0.9 * presented

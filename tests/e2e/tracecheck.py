@@ -33,8 +33,16 @@ class Trace:
 
     def overlapping(self, programs):
         """Slices of a track that neither follow each other nor are one in the other."""
-        return [(a, b) for slices in self.tracks.values() for a, b in zip(slices, slices[1:])
-                if self.program(a) in programs and b["ts"] + NS < a["ts"] + a["dur"]]
+        found = []
+        for slices in self.tracks.values():
+            around = []
+            for event in slices if self.program(slices[0]) in programs else ():
+                while around and around[-1]["ts"] + around[-1]["dur"] <= event["ts"] + NS:
+                    around.pop()
+                if around and event["ts"] + event["dur"] > around[-1]["ts"] + around[-1]["dur"] + NS:
+                    found.append((around[-1], event))
+                around.append(event)
+        return found
 
     def bound(self, arrow):
         """The slice that an arrow is bound to, or None."""
