@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The families of scenarios, in the order in which they are measured."""
 
-from . import device, idle, present
+from . import device, idle, mapping, present
 
-FAMILIES = [device, present, idle]
+FAMILIES = [device, present, idle, mapping]
