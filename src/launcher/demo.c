@@ -45,17 +45,17 @@ static void fail(struct demo *demo)
 /* ---- the end ---- */
 
 /* The stages that no progress is shown of. */
-static void trace_since(const char *stage, uint64_t begin_ns)
+static void trace_stage(const char *stage, uint64_t begin_ns, uint64_t end_ns)
 {
 	if (trace_on()) {
-		trace_slice(TRACE_LAUNCHER, stage, begin_ns, clock_now_ns(), NULL);
+		trace_slice(TRACE_LAUNCHER, stage, begin_ns, end_ns, NULL);
 	}
 }
 
 static void on_stopped(void *data)
 {
 	struct demo *demo = data;
-	trace_since("end", demo->end_began_ns);
+	trace_stage("end", demo->end_began_ns, clock_now_ns());
 	for (size_t i = 0; i < sizeof(demo->signals) / sizeof(demo->signals[0]); i++) {
 		uv_close((uv_handle_t *)&demo->signals[i], NULL);
 	}
@@ -72,7 +72,7 @@ static void begin_end(struct demo *demo)
 	progress_break(&demo->progress);
 	demo->end_began_ns = clock_now_ns();
 	if (demo->app_asked) {
-		trace_since("program", demo->app_started_ns);
+		trace_stage("program", demo->app_started_ns, demo->end_began_ns);
 	}
 	if (demo->viewer.active) {
 		child_stop(&demo->viewer, VIEWER_TERM_MS);
@@ -165,7 +165,7 @@ static void start_app(struct demo *demo)
 	demo->app_asked = true;
 	count_anew(demo);
 	demo->app_started_ns = clock_now_ns();
-	trace_since("viewer", demo->viewer_started_ns);
+	trace_stage("viewer", demo->viewer_started_ns, demo->app_started_ns);
 	progress_begin(&demo->progress, demo->options.desktop ? "desktop" : "first frame");
 	uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
 	stages_tell(&demo->stages, HOLD);
