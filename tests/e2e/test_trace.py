@@ -21,6 +21,20 @@ machine = None
 server = None
 
 
+def holders(path):
+    """The processes that have the file open, of those that we may look into: as root, all."""
+    found = set()
+    wanted = os.stat(path)
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fds = [os.stat(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        if any((fd.st_dev, fd.st_ino) == (wanted.st_dev, wanted.st_ino) for fd in fds):
+            found.add(int(pid))
+    return found
+
+
 def merge(out, *files):
     run = subprocess.run([program("HESPER"), "trace", *files, "-o", out, "--json"], check=False,
                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
@@ -34,6 +48,10 @@ def test_frames_are_followed():
     other = machine.viewer("--trace", machine.path("killed.json"))
     cube = machine.guest.start("hesper-cube --frames 0")
     wait_for("frames", lambda: machine.stats()["frames_sent"] > 60)
+    # Neither renderers nor who runs errands, nor hesperd's other half.
+    for name, owner in (("hesperd.json", machine.device()), ("window.json", window.process.pid)):
+        found = holders(machine.path(name))
+        assert found == {owner} or (not found and os.geteuid() != 0), (name, found, owner)
     other.process.send_signal(signal.SIGSTOP)
     dropped = machine.stats()["frames_dropped"]
     wait_for("dropped frames", lambda: machine.stats()["frames_dropped"] > dropped + 5)
