@@ -2,6 +2,7 @@
 """Traces of a machine and its viewers: every stage, every frame's way from the guest's flip to the
 screen, what was left out and why; and what a viewer that is killed leaves."""
 
+import glob
 import json
 import os
 import signal
@@ -26,12 +27,12 @@ def holders(path):
     found = set()
     wanted = os.stat(path)
     for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            fds = [os.stat(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-        except OSError:
-            continue
-        if any((fd.st_dev, fd.st_ino) == (wanted.st_dev, wanted.st_ino) for fd in fds):
-            found.add(int(pid))
+        for fd in glob.glob(f"/proc/{pid}/fd/*"):
+            try:
+                if os.path.samestat(os.stat(fd), wanted):
+                    found.add(int(pid))
+            except OSError:
+                pass  # closed meanwhile
     return found
 
 
