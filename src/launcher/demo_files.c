@@ -60,6 +60,15 @@ bool demo_begin_trace(struct demo *demo)
 	if (demo->options.trace == NULL) {
 		return true;
 	}
+	/* What can be known now is not told at the end. */
+	FILE *merged = fopen(demo->options.trace, "ae");
+	if (merged == NULL) {
+		failure_set(&demo->failure, "cannot write the trace %s: %s", demo->options.trace,
+			    strerror(errno));
+		failure_fix(&demo->failure, "choose a file you can write to with --trace");
+		return false;
+	}
+	fclose(merged);
 	/* Of an earlier run. */
 	for (enum demo_trace i = 0; i < DEMO_TRACES; i++) {
 		remove(demo->traces[i]);

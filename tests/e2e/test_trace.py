@@ -97,6 +97,18 @@ def test_counters_at_any_time():
     assert viewer.stop()["frames_presented"] > first
 
 
+def test_view_passes_it_on():
+    path = machine.path("passed.json")
+    subprocess.run([program("HESPER"), "view", "--socket", machine.path("display"), "--headless",
+                    "--screenshot", machine.path("passed.png"), "--trace", path],
+                   check=True, stdin=subprocess.DEVNULL, timeout=60)
+    trace = Trace(path)
+    assert list(trace.programs.values()) == ["hesper-view"]
+    # Without hesperd's part it is known when a picture came, not what it came from.
+    (way,) = trace.chains(first="t").values()
+    assert [part["name"] for part in way] == ["arrive", "gpu copy", "present"], way
+
+
 def test_merged_trace():
     """After hesperd's end, when its file is complete."""
     machine.close()
@@ -141,7 +153,7 @@ def main():
     with XServer() as server, Machine("--log=info", f"--trace={trace}") as machine:
         os.rename(trace, machine.path("hesperd.json"))
         return run_tests([test_frames_are_followed, test_killed_viewer_leaves_whole_lines,
-                          test_counters_at_any_time, test_merged_trace])
+                          test_counters_at_any_time, test_view_passes_it_on, test_merged_trace])
 
 
 if __name__ == "__main__":

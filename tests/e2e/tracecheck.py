@@ -52,7 +52,7 @@ class Trace:
             return None
         return slices[at]
 
-    def chains(self):
+    def chains(self, first="s"):
         """{frame: its slices in the order of its arrows}, of frames that were presented."""
         arrows = {}
         for event in self.events:
@@ -64,7 +64,7 @@ class Trace:
                 way = sorted(arrows.get(present["args"]["frame"], []), key=lambda e: e["ts"])
                 slices = [self.bound(arrow) for arrow in way]
                 kinds = "".join(arrow["ph"] for arrow in way)
-                whole = None not in slices and kinds == "s" + "t" * (len(way) - 2) + "f"
+                whole = None not in slices and kinds == first + "t" * (len(way) - 2) + "f"
                 found[present["args"]["frame"]] = slices if whole else []
         return found
 
