@@ -9,6 +9,10 @@ import plots
 WORDS = {True: "met", False: "MISSED", None: "not measured"}
 
 
+# Why there are no figures.
+UNMEASURED = (("not_here", "not here"), ("does_not_run", "does not run"), ("failed", "FAILED"))
+
+
 def number(value):
     """Short, with as many digits as matter."""
     if value is None:
@@ -38,10 +42,9 @@ def table(results, family):
     heading = ["scenario"] + [words for _, words in columns]
     body = []
     for name, result in rows.items():
-        if "not_here" in result:
-            body.append([name, "not here: " + result["not_here"]] + [""] * (len(columns) - 1))
-        elif "failed" in result:
-            body.append([name, "FAILED: " + result["failed"]] + [""] * (len(columns) - 1))
+        why = next((words + ": " + result[key] for key, words in UNMEASURED if key in result), None)
+        if why is not None:
+            body.append([name, why] + [""] * (len(columns) - 1))
         else:
             body.append([name] + [figure(result["figures"][key]) if key in result["figures"] else ""
                                   for key, _ in columns])

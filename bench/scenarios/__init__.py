@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The families of scenarios, in the order in which they are measured."""
 
-from . import device, idle, mapping, present
+from . import device, guest, idle, mapping, present
 
-FAMILIES = [device, present, idle, mapping]
+FAMILIES = [device, present, idle, mapping, guest]

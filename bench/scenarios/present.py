@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+import screens
 from harness import Failed, NotHere, Scenario, ratios, run_json, spread
 
 NAME = "present"
@@ -61,19 +62,8 @@ class Screen:
             self._start_weston(folder)
 
     def _start_x(self):
-        if not shutil.which("Xvfb"):
-            raise NotHere("there is no Xvfb. Fix: install xvfb")
-        read, write = os.pipe()
-        self.processes.append(subprocess.Popen(
-            ["Xvfb", "-screen", "0", f"{self.width}x{self.height}x24", "-nolisten", "tcp", "-noreset",
-             "-displayfd", str(write)], pass_fds=[write], stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL))
-        os.close(write)
-        with os.fdopen(read) as pipe:
-            number = pipe.readline().strip()
-        if not number:
-            raise NotHere(f"Xvfb does not start with {self.width}x{self.height}")
-        self.env = {"DISPLAY": f":{number}", "WAYLAND_DISPLAY": "", "SDL_VIDEODRIVER": "x11"}
+        process, self.env = screens.start_xvfb(self.width, self.height)
+        self.processes.append(process)
         self.options = ["--size", f"{self.width}x{self.height}", "--no-resize", "--scale", "1:1"]
 
     def _start_weston(self, folder):
@@ -98,12 +88,7 @@ class Screen:
 
     def close(self):
         for process in self.processes:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            screens.stop(process)
 
 
 def _wait(process, what, timeout):
