@@ -180,11 +180,11 @@ def run_json(command, timeout=120, **named):
     """The JSON object that a program prints; Failed with its words."""
     run = subprocess.run([str(c) for c in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          stdin=subprocess.DEVNULL, text=True, timeout=timeout, check=False, **named)
-    lines = [line for line in run.stdout.splitlines() if line.startswith("{")]
-    if run.returncode != 0 or not lines:
+    start = run.stdout.find("{")
+    if run.returncode != 0 or start < 0:
         raise Failed(f"{os.path.basename(str(command[0]))} ended with {run.returncode}: "
                      f"{run.stderr.strip()[-400:]}")
-    return json.loads(lines[-1])
+    return json.loads(run.stdout[start:])
 
 
 def gnuplot():

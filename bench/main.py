@@ -71,11 +71,15 @@ def measure(chosen, options):
                 run_family(family, names, bench)
     finally:
         bench.progress.finish()
-    order = {s.name: i for i, s in enumerate(chosen)}
+    names = [s.name for s in chosen]
+
+    def place(name):
+        """Parts of a scenario, and what the others are compared with, beside their own."""
+        return next((i for i, n in enumerate(names) if harness.matches(name, n)), len(names))
+
     return {"about": about, "started": begun, "seconds": round(time.monotonic() - start, 1),
             "amount": options.samples, "rounds": bench.rounds,
-            "scenarios": dict(sorted(bench.results.items(),
-                                     key=lambda item: order.get(item[0], len(order))))}
+            "scenarios": dict(sorted(bench.results.items(), key=lambda item: place(item[0])))}
 
 
 def main(arguments):
