@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Places where the same programs run: a guest with hesper, on stock QEMU in several ways, and none at
-all. Each has run(app, seconds): what the program said, as text; GuestError or Failed else."""
+all. Each has a guest with run(command, timeout), prepare(app), words() and close()."""
 
 import json
 import os
@@ -11,6 +11,7 @@ import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+# Machines, as tests start them: in the source tree, or beside this file when installed.
 sys.path[:0] = [HERE, os.path.join(HERE, "e2e"), os.path.join(HERE, "..", "tests", "e2e")]
 # For those who start a file of this folder, and not hesper bench.
 os.environ.setdefault("HESPERD", os.path.join(HERE, "..", "build", "bin", "hesperd"))
@@ -20,6 +21,7 @@ import screens  # noqa: E402
 from guestctl import Guest, GuestError  # noqa: E402
 from harness import Failed, NotHere, describe  # noqa: E402
 from machine import Machine, cpus, guest_image, wait_for  # noqa: E402
+from processes import below  # noqa: E402, F401 - for the scenarios
 
 SIZE = "1280x800"
 REFRESH = 240

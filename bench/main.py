@@ -15,9 +15,7 @@ import sys
 import time
 import traceback
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-# Machines, as tests start them: in the source tree, or beside this file when installed.
-sys.path[:0] = [HERE, os.path.join(HERE, "e2e"), os.path.join(HERE, "..", "tests", "e2e")]
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import harness  # noqa: E402
 import report  # noqa: E402

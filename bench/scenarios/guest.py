@@ -4,6 +4,7 @@
 import re
 import subprocess
 
+from guests import PLACES, SESSION, GuestError, cube, settle, vkmark_fps
 from harness import Failed, NotHere, Scenario, ratios, spread
 
 NAME = "guest"
@@ -34,7 +35,6 @@ COLUMNS = (("fps", "frames/s, or score"), ("hesper", "hesper ÷ this"), ("vtest"
 
 
 def scenarios():
-    from guests import PLACES
     for app, (words, places) in APPS.items():
         for place in places:
             yield Scenario(f"{NAME}/{app}/{place}", f"{words}; {PLACES[place][0]}",
@@ -42,14 +42,12 @@ def scenarios():
 
 
 def _vkmark(bench, place, scene):
-    from guests import vkmark_fps
     seconds = max(8 if place.slow else 1, 6 * bench.part)
-    return vkmark_fps(place.guest.run(f"{place.before}vkmark --winsys headless -b {scene}:duration={seconds:g} 2>&1",
-                                60).output)[0]
+    command = f"{place.before}vkmark --winsys headless -b {scene}:duration={seconds:g} 2>&1"
+    return vkmark_fps(place.guest.run(command, 60).output)[0]
 
 
 def _desktop(bench, guest, app):
-    from guests import SESSION
     seconds = max(0.5, 2 * bench.part)
     said = guest.run(f"{SESSION}{DESKTOP[app]} -b :duration={seconds:g} 2>&1", 900).output
     score = re.search(r"mark2? Score: (\d+)", said)
@@ -60,7 +58,6 @@ def _desktop(bench, guest, app):
 
 def run_app(bench, place, app):
     """Frames per second."""
-    from guests import cube
     place.prepare(app)
     if app.startswith("vkmark-"):
         return _vkmark(bench, place, app.removeprefix("vkmark-"))
@@ -80,7 +77,6 @@ class Turns:
         self.places, self.found, self.why = {}, {}, {}
 
     def place(self, name):
-        from guests import PLACES
         if name not in self.places:
             self.bench.say(f"{NAME}: {name} starts")
             self.places[name] = PLACES[name][1](self.desktop)
@@ -88,7 +84,6 @@ class Turns:
 
     def one(self, app, where):
         """One turn; what failed once is not tried again."""
-        from guests import GuestError, settle
         if (app, where) in self.why:
             return
         place = None
@@ -204,7 +199,6 @@ def targets(results):
 
 
 def plots(results):
-    from guests import PLACES
     series = []
     for where in PLACES:
         points = [[app, f["median"], f["min"], f["max"]] for app in APPS

@@ -8,6 +8,7 @@ import tempfile
 import time
 
 import watch
+from guests import Machine, below, wait_for
 from harness import Failed, Scenario, spread
 
 NAME = "idle"
@@ -39,13 +40,11 @@ def scenarios():
 
 
 def _pids(pid):
-    from processes import below
     return [pid] + [p.pid for p in below(pid)]
 
 
 def _device(pid):
     """hesperd's other half, which is the device (hesperd/keeper.c)."""
-    from processes import below
     for process in below(pid):
         if process.parent == pid and process.name == "hesperd":
             return process.pid
@@ -119,7 +118,6 @@ def _still(bench, names):
 
 
 def _guest(bench):
-    from machine import Machine, wait_for
     bench.say(f"{NAME}: a guest boots")
     with Machine() as machine:
         cube = machine.guest.start("hesper-cube --frames 0")

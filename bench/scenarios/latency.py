@@ -5,7 +5,9 @@ import os
 import tempfile
 
 import screens
+from guests import Machine, cube, wait_for
 from harness import Failed, Scenario, run_json, spread
+from scenarios.mapping import traced
 
 NAME = "latency"
 WORDS = ("A guest's cube on KMS, 1280x800, from its flip to the screen, and the fences of a program that waits "
@@ -37,7 +39,6 @@ def _merge(rounds):
 
 def _frame_round(bench, view, rate):
     """hesper trace's figures of one machine."""
-    from guests import Machine, cube, wait_for
     frames = bench.count(10 * rate, rate)
     screen, env = None, {}
     with tempfile.TemporaryDirectory(prefix="hesper-bench-") as folder:
@@ -74,8 +75,6 @@ def _frames(bench, name):
 
 
 def _fences(bench):
-    from guests import Machine
-    from scenarios.mapping import traced
     rounds = []
     for turn in range(bench.rounds):
         bench.say(f"{NAME}, round {turn + 1} of {bench.rounds}: fences")

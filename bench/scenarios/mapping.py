@@ -6,6 +6,7 @@ import os
 import tempfile
 
 import watch
+from guests import Machine
 from harness import Failed, Scenario, spread
 
 NAME = "map"
@@ -46,7 +47,6 @@ def _cpu_us(pid):
 
 def _round(bench, count):
     """One machine: a warm-up, then count maps. The guest's times, the device's, and its CPU time."""
-    from machine import Machine
     with tempfile.TemporaryDirectory(prefix="hesper-bench-") as folder:
         path = os.path.join(folder, "trace.json")
         with Machine(f"--trace={path}", devices=None) as machine:
