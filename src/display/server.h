@@ -80,6 +80,9 @@ void display_server_scanout(struct display_server *server, unsigned head,
 void display_server_update(struct display_server *server, unsigned head, const struct rect *rect,
 			   void (*released)(void *data), void *data);
 
+/* How many updates the head has had: the number of the last one, by which traces call it. */
+uint64_t display_server_updates(const struct display_server *server, unsigned head);
+
 /* The head shows nothing. */
 void display_server_disable(struct display_server *server, unsigned head);
 

@@ -50,6 +50,8 @@ struct head {
 	bool enabled;
 	struct frame next; /* told by display_server_scanout; memory NULL: nothing */
 	struct frame shown; /* next, as of the last update: what listeners get */
+	uint64_t updates; /* so far */
+	uint64_t updated_ns; /* the last one, while it is traced */
 	struct cursor cursor;
 };
 
@@ -74,6 +76,7 @@ struct display_server {
 	unsigned peer_count;
 	unsigned listener_count; /* without those that are closing */
 	unsigned ready_count;  /* of these, the ones that can be sent pictures */
+	uint64_t places; /* bits: of listeners, in traces */
 	unsigned living; /* acceptors, peers and listeners with open handles */
 	bool destroying;
 	void (*destroyed)(void *data);

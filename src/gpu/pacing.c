@@ -26,6 +26,7 @@
 #include <stdlib.h>
 
 #include "util/counters.h"
+#include "util/trace.h"
 
 struct gpu_reading {
 	struct list link; /* gpu.flushed, then gpu.readings */
@@ -37,8 +38,9 @@ struct gpu_reading {
 	uint64_t memory; /* the picture's: its id */
 	uint64_t offset; /* and where it begins */
 	bool left; /* the guest has flipped away from it */
-	void (*released)(void *data); /* or NULL */
-	void *data;
+	void (*released)(void *data); /* of the flush; or NULL */
+	struct gpu_command *flush; /* not to be looked at: without released it is gone */
+	struct tracing_flip traced;
 };
 
 static struct gpu_context *owner_of(const struct gpu_reading *reading)
@@ -74,19 +76,19 @@ static void handle_released(void *data)
 		move_gate(reading->gpu, context);
 	}
 	if (reading->released != NULL) {
-		reading->released(reading->data);
+		reading->released(reading->flush);
 	}
 	free(reading);
 }
 
-void pacing_update(struct gpu_scanout *scanout, const struct rect *part,
-		   void (*released)(void *data), void *data)
+void pacing_update(struct gpu_scanout *scanout, const struct rect *part, struct gpu_command *flush,
+		   void (*released)(void *data))
 {
 	struct gpu *gpu = scanout->gpu;
 	struct gpu_reading *reading = malloc(sizeof(*reading));
 	if (reading == NULL) {
 		display_server_update(gpu->options.display, (unsigned)(scanout - gpu->scanouts),
-				      part, released, data);
+				      part, released, flush);
 		return;
 	}
 	*reading = (struct gpu_reading){
@@ -94,8 +96,11 @@ void pacing_update(struct gpu_scanout *scanout, const struct rect *part,
 		.scanout = scanout,
 		.part = *part,
 		.released = released,
-		.data = data,
+		.flush = flush,
 	};
+	if (trace_on()) {
+		tracing_flush(scanout, flush, &reading->traced);
+	}
 	list_append(&gpu->flushed, &reading->link);
 }
 
@@ -158,8 +163,13 @@ void pacing_send(struct gpu *gpu)
 		unsigned head = (unsigned)(reading->scanout - gpu->scanouts);
 		list_remove(&reading->link);
 		list_append(&gpu->readings, &reading->link);
+		struct tracing_flip traced = reading->traced;
+		struct gpu_scanout *scanout = reading->scanout;
 		display_server_update(gpu->options.display, head, &reading->part, handle_released,
 				      reading);
+		if (trace_on()) {
+			tracing_flipped(scanout, &traced);
+		}
 	}
 }
 

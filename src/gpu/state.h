@@ -99,6 +99,9 @@ struct gpu_scanout {
 	struct gpu *gpu;
 	uv_timer_t disable_timer; /* a disable waits here, in case an enable follows */
 	uint32_t cursor_resource;
+	uint64_t
+		flip_ns; /* for traces: when the picture that the next flush shows was named; 0: before */
+	uint64_t flipped_ns; /* and when the last flush ended */
 };
 
 struct gpu {
@@ -180,6 +183,10 @@ struct gpu_command {
 	bool signalled;
 	uint32_t written;
 	unsigned pending; /* callbacks that will still come */
+	/* While it is traced, else 0. */
+	uint64_t decoded_ns;
+	uint64_t traced_work; /* trace_begin's id */
+	uint64_t traced_fence;
 };
 
 struct gpu_handler {
@@ -222,6 +229,29 @@ void timeline_move(struct gpu_timeline *from, struct gpu_timeline *to);
 
 /* Orphans every command. */
 void command_drop_all(struct gpu *gpu);
+
+/* --- tracing.c: to be called while trace_on() ------------------------------------------------- */
+
+/* Its work begins: a "blob", "map" or "submit" of so many bytes; resource 0: of none. */
+void tracing_work(struct gpu_command *command, uint64_t bytes, uint32_t resource);
+/* And has ended, well if status is 0. */
+void tracing_worked(struct gpu_command *command, int status);
+/* The renderer is asked for its fence. */
+void tracing_fence(struct gpu_command *command);
+/* The command goes: with it all that was begun. */
+void tracing_end(struct gpu_command *command);
+/* A head's track gets its name. */
+void tracing_name(unsigned head);
+/* A scanout shows another picture with the next flush; that came; and the display was told. */
+void tracing_scanout(struct gpu_scanout *scanout, const struct gpu_command *command);
+struct tracing_flip {
+	uint64_t begin_ns;
+	uint32_t resource;
+	bool fenced;
+};
+void tracing_flush(struct gpu_scanout *scanout, const struct gpu_command *command,
+		   struct tracing_flip *flip);
+void tracing_flipped(struct gpu_scanout *scanout, const struct tracing_flip *flip);
 
 /* --- limits.c ------------------------------------------------------------------------------- */
 
@@ -333,10 +363,10 @@ void scanout_reset(struct gpu *gpu, unsigned head);
 
 /*
  * Viewers will be told of the part of what the scanout shows, with the next pacing_send; then the context that
- * drew it draws no more until they have read it, and released comes. May be NULL.
+ * drew it draws no more until they have read it, and released(flush) comes. May be NULL.
  */
-void pacing_update(struct gpu_scanout *scanout, const struct rect *part,
-		   void (*released)(void *data), void *data);
+void pacing_update(struct gpu_scanout *scanout, const struct rect *part, struct gpu_command *flush,
+		   void (*released)(void *data));
 /* True: somebody is held back who was not before, and may have said something meanwhile. */
 bool pacing_hold(struct gpu *gpu);
 /* Tells viewers. */

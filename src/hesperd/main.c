@@ -32,6 +32,7 @@
 #include "render/spawner.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/trace.h"
 #include "vhost/vhost.h"
 
 struct hesperd {
@@ -408,6 +409,16 @@ static int start(struct hesperd *d)
 	return confine_self(&d->confine);
 }
 
+/* While files can be opened, and under the number that people know: the device's own is another. */
+static int start_trace(struct hesperd *d)
+{
+	int error = d->options.trace != NULL ? trace_open(d->options.trace, "hesperd") : 0;
+	if (error < 0) {
+		log_error("cannot write the trace %s: %s", d->options.trace, strerror(-error));
+	}
+	return error;
+}
+
 static int print_capabilities(void)
 {
 	printf("{\n  \"type\": \"gpu\",\n  \"features\": [\n    \"render-node\",\n    \"virgl\"\n  "
@@ -446,6 +457,9 @@ int main(int argc, char **argv)
 	d.errands.paths[KEEPER_DISPLAY] = d.options.display;
 	d.errands.paths[KEEPER_STATS] = d.options.stats;
 	seat_name(&d.seat, d.options.input, &d.errands);
+	if (start_trace(&d) < 0) {
+		return 1;
+	}
 	if (find_renderer(&d) < 0 || confine_begin(&d.confine, &d.options, &d.errands) < 0) {
 		return 1;
 	}
@@ -458,5 +472,6 @@ int main(int argc, char **argv)
 	window_files_destroy(d.window_files);
 	memory_path_finish(&d.memory);
 	confine_finish(&d.confine);
+	trace_close();
 	return d.status;
 }

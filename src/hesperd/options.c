@@ -12,7 +12,7 @@
 #include "util/options.h"
 
 /* Of hesperd itself; those of limits come behind them. */
-#define OWN_OPTIONS 30
+#define OWN_OPTIONS 31
 
 static const char *const notes[] = {
 	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to "
@@ -112,6 +112,8 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"render-read", 0, OPTION_STRING, &o->render_read, "PATH:…",
 		 "what else renderers may read, such as the folder of a Vulkan driver of your own"},
 		{"stats", 0, OPTION_STRING, &o->stats, "FILE", "write statistics here as JSON"},
+		{"trace", 0, OPTION_STRING, &o->trace, "FILE",
+		 "write here what takes how long, event by event, for Perfetto and 'hesper trace'"},
 		{"ready-fd", 0, OPTION_UINT, &ready_fd, "N",
 		 "write a line 'ready {json}' to this fd when the sockets are there", 1},
 		{"probe", 0, OPTION_FLAG, &o->probe, "",

@@ -51,6 +51,7 @@ struct hesperd_options {
 	uint32_t gpu_watchdog_ms; /* 0: never */
 	uint32_t sandbox; /* enum sandbox_mode */
 	const char *stats;
+	const char *trace;
 	uint32_t ready_fd;
 	uint32_t log_level; /* enum log_level */
 	bool probe;

@@ -54,7 +54,7 @@ static json_t *build(const struct summary *summary)
 		build_consoles(summary), "validation_messages", validation);
 }
 
-bool summary_write(const struct summary *summary, struct errands *errands)
+bool summary_write(const struct summary *summary, struct errands *errands, bool wait)
 {
 	json_t *json = build(summary);
 	FILE *file = errands_open();
@@ -69,7 +69,7 @@ bool summary_write(const struct summary *summary, struct errands *errands)
 	}
 	json_decref(json);
 	/* Why it was not written stands in the log already. */
-	return errands_write(errands, VIEW_SUMMARY, ERRANDS_NO_NUMBER, file, true) == 0;
+	return errands_write(errands, VIEW_SUMMARY, ERRANDS_NO_NUMBER, file, wait) == 0;
 }
 
 void summary_status(const struct summary *summary, int fd)

@@ -20,8 +20,11 @@ struct summary {
 	const struct console *first; /* whose size and format stand for all */
 };
 
-/* Writes JSON; VIEW_SUMMARY appears whole or not at all. False after words in the log. */
-bool summary_write(const struct summary *summary, struct errands *errands);
+/*
+ * Writes JSON; VIEW_SUMMARY appears whole or not at all. wait: for that; else for nothing. False after
+ * words in the log.
+ */
+bool summary_write(const struct summary *summary, struct errands *errands, bool wait);
 
 /*
  * One line of JSON about the live rate. Left out when fd would block: a reader that sleeps must

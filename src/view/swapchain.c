@@ -3,6 +3,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /*
  * Replacing: the new swapchain is made with the old one as its oldSwapchain, which retires it but
@@ -238,11 +239,11 @@ enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t wi
 	return ready(swapchain, timeout_ns);
 }
 
-bool swapchain_present(struct swapchain *swapchain)
+bool swapchain_present(struct swapchain *swapchain, uint64_t frame_id)
 {
 	struct vk *vk = swapchain->vk;
 	uint32_t index = swapchain->index;
-	if (!let_go(swapchain) || !vk_submit_and_wait(vk, swapchain->drawn[index])) {
+	if (!let_go(swapchain) || !vk_submit_and_wait(vk, swapchain->drawn[index], frame_id)) {
 		return false;
 	}
 	const VkPresentInfoKHR present = {.sType = VK_STRUCTURE_TYPE_PRESENT_INFO_KHR,
@@ -251,7 +252,12 @@ bool swapchain_present(struct swapchain *swapchain)
 					  .swapchainCount = 1,
 					  .pSwapchains = &swapchain->handle,
 					  .pImageIndices = &index};
+	uint64_t begin = trace_on() ? clock_now_ns() : 0;
 	VkResult result = vkQueuePresentKHR(vk->queue, &present);
+	if (trace_on() && frame_id != 0) {
+		trace_frame_slice(TRACE_FLOW_IN, TRACE_PRESENT, "present", frame_id, begin,
+				  clock_now_ns(), TRACE_ARGS(TRACE_NUMBER("headless", 0)));
+	}
 	if (result == VK_ERROR_OUT_OF_DATE_KHR || result == VK_SUBOPTIMAL_KHR) {
 		swapchain->stale = true;
 		return true;

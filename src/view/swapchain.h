@@ -42,9 +42,9 @@ enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t wi
 
 /*
  * Ends and submits vk->commands, waits until the GPU is done, and shows the image, which the
- * commands left in vk_use_presented. False after words in the log.
+ * commands left in vk_use_presented. frame_id: for traces, 0 for none. False after words in the log.
  */
-bool swapchain_present(struct swapchain *swapchain);
+bool swapchain_present(struct swapchain *swapchain, uint64_t frame_id);
 
 void swapchain_finish(struct swapchain *swapchain);
 

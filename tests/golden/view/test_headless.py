@@ -134,6 +134,10 @@ class Headless(ViewCase):
         self.until(lambda: os.path.exists(self.png))
         self.check_picture(read_png(self.png), 64, 48)
         os.unlink(self.png)
+        # What was measured, too, and after that once more at the end.
+        self.until(lambda: os.path.exists(self.summary_path))
+        self.assertEqual(self.summary()["frames_presented"], 1)
+        os.unlink(self.summary_path)
         view.send_signal(signal.SIGTERM)
         self.assertEqual(view.wait(20), 0)
         self.check_picture(read_png(self.png), 64, 48)

@@ -234,7 +234,8 @@ class Window(ViewCase):
 
     def test_flips_keep_up(self):
         """Wake-ups are not lost between SDL and the Vulkan driver: no frame waits for a timer."""
-        self.server = self.fake("--size", "320x200", "--still", "--frames", 1000)
+        self.server = self.fake("--size", "320x200", "--still", "--frames", 1000,
+                                "--patient")
         view = self.view("--frames", 1000, "--summary", self.summary_path)
         # A timer comes twice a second: with one for each frame it would take eight minutes.
         self.assertEqual(view.wait(150), 0)
