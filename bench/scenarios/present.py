@@ -225,7 +225,8 @@ def _figures(found, key):
     if key[0] != "bare":
         figures["cpu_ms"] = spread([r["rounds"][0]["cpu_ms"] for r in results])
         figures["cpu_own_ms"] = spread([r["rounds"][0]["cpu_own_ms"] for r in results])
-        figures["shown"] = min(round(100 * r["view"]["frames_presented"] / r["sent"], 1)
+        # Not of the last one, which was still on its way.
+        figures["shown"] = min(round(100 * r["view"]["frames_presented"] / (r["sent"] - 1), 1)
                                for r in results)
         figures["copied"] = max(r["all_copied"] for r in results)
         other = found.get(("copy", key[1]))
