@@ -61,6 +61,8 @@ static int parse(struct device_options *options, int argc, char **argv)
 		{"rounds", 0, OPTION_UINT, &options->rounds, "N", "Rounds", 1, 100},
 		{"resources", 0, OPTION_UINT, &population->resources, "N",
 		 "Resources that are there", 1, 60000},
+		{"touched", 0, OPTION_UINT, &population->touched, "N",
+		 "Of the resources, those that flush-hidden names; 0: all", 0, 60000},
 		{"contexts", 0, OPTION_UINT, &population->contexts, "N", "Contexts that are there",
 		 1, 64},
 		{"scanouts", 0, OPTION_UINT, &population->scanouts, "N", "Screens with a picture",

@@ -107,11 +107,15 @@ static uint32_t fill_flush(const struct bench *bench, void *request, uint64_t nu
 	return flush_of(request, (uint32_t)(FIRST_PICTURE + number % bench->population.scanouts));
 }
 
-/* Far apart, so that no cache is warm for it by chance. */
+/* One after the other is far away, so that no cache is warm for it by chance. */
 static uint32_t fill_flush_hidden(const struct bench *bench, void *request, uint64_t number)
 {
-	return flush_of(request,
-			(uint32_t)(FIRST_RESOURCE + number * 7919 % bench->population.resources));
+	const struct population *population = &bench->population;
+	uint32_t touched = population->touched != 0 && population->touched < population->resources
+				   ? population->touched
+				   : population->resources;
+	uint64_t index = number * 7919 % touched * (population->resources / touched);
+	return flush_of(request, (uint32_t)(FIRST_RESOURCE + index));
 }
 
 static uint32_t fill_cursor(const struct bench *bench, void *request, uint64_t number)

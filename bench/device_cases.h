@@ -10,6 +10,7 @@
 /* What there is in the device beside the command that is measured. */
 struct population {
 	uint32_t resources; /* guest blobs of a page */
+	uint32_t touched; /* of these, by flush-hidden, spread evenly; 0: all */
 	uint32_t contexts;
 	uint32_t scanouts; /* that show a picture */
 	uint32_t entries; /* pieces of guest memory of the resource that a command makes */

@@ -81,13 +81,12 @@ def host_layer():
     """Environment that makes a driver's memory exportable where the host makes no dma-bufs: what hesperd
     gives its renderers (hesperd/memory_path.c)."""
     hesperd = os.path.realpath(os.environ["HESPERD"])
-    places = [os.path.join(os.path.dirname(hesperd), *way, "layer")
-              for way in (("..", ".."), ("..", "lib", "hesper"))]
-    layer = next((os.path.realpath(p) for p in places if os.path.isdir(os.path.join(p, "implicit"))), None)
-    if layer is None:
-        raise NotHere("hesper's Vulkan layer was not found")
-    return {"HESPER_HOST_MEMORY_IMPLICIT": "1",
-            "VK_ADD_IMPLICIT_LAYER_PATH": os.path.join(layer, "implicit")}
+    layer = os.environ.get("HESPER_BENCH_LAYER",
+                           os.path.join(os.path.dirname(hesperd), "..", "..", "layer"))
+    implicit = os.path.realpath(os.path.join(layer, "implicit"))
+    if not os.path.isdir(implicit):
+        raise NotHere(f"hesper's Vulkan layer is not in {implicit}")
+    return {"HESPER_HOST_MEMORY_IMPLICIT": "1", "VK_ADD_IMPLICIT_LAYER_PATH": implicit}
 
 
 class Hesper:

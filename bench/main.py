@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 
+sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import harness  # noqa: E402
@@ -62,11 +63,14 @@ def measure(chosen, options):
     about = harness.describe()
     start = time.monotonic()
     begun = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    broken_off = False
     try:
         for family in scenarios.FAMILIES:
             names = [s.name for s in chosen if s.name.split("/")[0] == family.NAME]
             if names:
                 run_family(family, names, bench)
+    except KeyboardInterrupt:
+        broken_off = True
     finally:
         bench.progress.finish()
     names = [s.name for s in chosen]
@@ -76,7 +80,7 @@ def measure(chosen, options):
         return next((i for i, n in enumerate(names) if harness.matches(name, n)), len(names))
 
     return {"about": about, "started": begun, "seconds": round(time.monotonic() - start, 1),
-            "amount": options.samples, "rounds": bench.rounds,
+            "amount": options.samples, "rounds": bench.rounds, "broken_off": broken_off,
             "scenarios": dict(sorted(bench.results.items(), key=lambda item: place(item[0])))}
 
 
@@ -107,6 +111,8 @@ def main(arguments):
     print(f"\n{path}\n{written}")
     if complaint:
         print(f"hesper bench: the report has no plots: {complaint}", file=sys.stderr)
+    if results.get("broken_off"):
+        return 130
     return 1 if any("failed" in r for r in results["scenarios"].values()) else 0
 
 

@@ -24,6 +24,7 @@ def _lines(plot):
 
 def _bars(plot):
     labels = list(dict.fromkeys(p[0] for s in plot["series"] for p in s["points"]))
+    turned = "rotate by -20 " if any(len(str(label)) > 8 for label in labels) else ""
     rows = []
     for label in labels:
         row = [_quote(label)]
@@ -38,7 +39,7 @@ def _bars(plot):
                      f"lc rgb '{COLOURS[number % len(COLOURS)]}' title {_quote(series['name'])}")
     return ["$d << EOD\n" + "\n".join(rows) + "\nEOD",
             "set style data histogram\nset style histogram errorbars gap 1.5 lw 1\n"
-            "set style fill solid 0.8 border -1\nset xtics rotate by -20 nomirror"], \
+            f"set style fill solid 0.8 border -1\nset xtics {turned}nomirror"], \
         "plot " + ", \\\n  ".join(parts)
 
 
@@ -50,7 +51,7 @@ def script(plot, path):
         f"set output {_quote(path)}", f"set title {_quote(plot['title'])} noenhanced",
         f"set xlabel {_quote(plot['x'])} noenhanced", f"set ylabel {_quote(plot['y'])} noenhanced",
         "set key outside below noenhanced", "set grid ytics lc rgb '#dddddd'",
-        "set xtics noenhanced"]
+        "set xtics noenhanced", "set format y '%g'"]
     if plot.get("logx"):
         settings.append(f"set logscale x {plot['logx']}")
     settings.append("set logscale y" if plot.get("logy") else "set yrange [0:*]")

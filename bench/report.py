@@ -22,19 +22,19 @@ def number(value):
     return f"{value:.3g}"
 
 
-def figure(value, unit=""):
-    """A spread, or a plain number or word."""
+def figure(value, short):
+    """A spread, or a plain number or word. short: without the least and the most."""
     if isinstance(value, dict):
         text = number(value["median"])
-        if value["n"] > 1:
+        if value["n"] > 1 and not short:
             text += f" ({number(value['min'])}–{number(value['max'])})"
     else:
         text = number(value) if isinstance(value, (int, float)) else str(value)
     return text
 
 
-def table(results, family):
-    """Heading and rows of text: a row for each scenario of the family, columns that anything is in."""
+def table(results, family, short=False):
+    """Heading and rows of text: a row for each scenario of the family, columns with anything."""
     rows = {name: result for name, result in results["scenarios"].items()
             if name.split("/")[0] == family.NAME}
     columns = [(key, words) for key, words in family.COLUMNS
@@ -46,7 +46,8 @@ def table(results, family):
         if why is not None:
             body.append([name, why] + [""] * (len(columns) - 1))
         else:
-            body.append([name] + [figure(result["figures"][key]) if key in result["figures"] else ""
+            figures = result["figures"]
+            body.append([name] + [figure(figures[key], short) if key in figures else ""
                                   for key, _ in columns])
     return heading, body
 
@@ -86,9 +87,9 @@ def judged(results, families):
 def show(results, families, out):
     """The tables of what was measured, on a terminal."""
     for family in families:
-        heading, body = table(results, family)
+        heading, body = table(results, family, short=True)
         if body:
-            print(f"\n{family.WORDS}", file=out)
+            print(f"\n{family.WORDS} (medians)", file=out)
             for line in terminal(heading, body):
                 print("  " + line, file=out)
     targets = judged(results, families)

@@ -14,9 +14,8 @@ WORDS = "Programs in a guest: with hesper, on stock QEMU, drawn by the guest's o
 MACHINES = ("hesper", "stock", "stock-layer", "stock-egl", "software")
 NO_MACHINE = ("vtest", "host")
 APPS = {
-    "vkmark-cube": ("vkmark's cube, headless, 800x600", MACHINES + NO_MACHINE),
-    "vkmark-clear": ("vkmark's clear, headless, 800x600", MACHINES + NO_MACHINE),
-    "vkmark-desktop": ("vkmark's desktop, headless, 800x600", MACHINES + NO_MACHINE),
+    **{f"vkmark-{scene}": (f"vkmark's {scene}, headless, 800x600", MACHINES + NO_MACHINE)
+       for scene in ("cube", "clear", "vertex", "texture", "shading", "desktop", "effect2d")},
     "cube-headless": ("hesper-cube without a screen, 640x480", MACHINES),
     "cube-direct": ("hesper-cube on KMS, 1280x800; the guest's vblank limits it: 240 Hz with hesper, what "
                     "QEMU's EDID says elsewhere", MACHINES[:1] + ("hesper-viewed",) + MACHINES[1:]),

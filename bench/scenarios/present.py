@@ -29,7 +29,7 @@ VIEWS = {"headless": "into images", "x11": "into a window of Xvfb",
 COLUMNS = (("ms", "ms per frame"), ("fps", "frames/s"), ("over_bare", "× bare copy"),
            ("over_copy", "copy path ÷ this"), ("cpu_ms", "CPU ms per frame"),
            ("cpu_own_ms", "of that not the driver's"), ("p99_ms", "p99 ms"),
-           ("copied", "bytes copied by the CPU"))
+           ("shown", "% shown"), ("copied", "bytes copied by the CPU"))
 
 
 def scenarios():
@@ -225,6 +225,9 @@ def _figures(found, key):
     if key[0] != "bare":
         figures["cpu_ms"] = spread([r["rounds"][0]["cpu_ms"] for r in results])
         figures["cpu_own_ms"] = spread([r["rounds"][0]["cpu_own_ms"] for r in results])
+        # Not of the last one, which was still on its way.
+        figures["shown"] = min(round(100 * r["view"]["frames_presented"] / (r["sent"] - 1), 1)
+                               for r in results)
         figures["copied"] = max(r["all_copied"] for r in results)
         other = found.get(("copy", key[1]))
         if key[0] != "copy" and other and len(other) == len(results):

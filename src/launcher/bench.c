@@ -85,6 +85,9 @@ static void tell_places(const struct paths *paths)
 	setenv("HESPERD", paths->hesperd, 1);
 	setenv("HESPER_VIEW", paths->view, 1);
 	setenv("HESPER_BENCH_PROGRAMS", paths->bench_programs, 1);
+	if (paths->layer_dir[0] != '\0') {
+		setenv("HESPER_BENCH_LAYER", paths->layer_dir, 1);
+	}
 	if (paths->guest_build[0] != '\0') {
 		setenv("HESPER_GUEST_BUILD", paths->guest_build, 1);
 	}
