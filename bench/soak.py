@@ -3,7 +3,7 @@
 """bench/soak.py [--minutes N] [--json FILE] [--plot FILE.svg]: does anything grow?
 
 The load and the samples are those of tests/e2e/soak.py. The verdict compares, for each series of
-samples at rest, the median of the last quarter with that of the first, the first minute left out:
+samples at rest, the median of the last quarter with that of the first, the first three minutes left out:
 within 2 % is flat. Run it where hesper was built:  ./dev bench/soak.py --minutes 30
 """
 
@@ -18,7 +18,7 @@ from soak_plot import draw
 
 from soak import PROCESS_SERIES, Soak
 
-WARM_UP = 60  # seconds
+WARM_UP = 180  # seconds: a heap takes some hundred contexts to reach its working size
 FLAT = 0.02
 SUMS = ("frames_sent", "maps")
 PARTS = ("anonymous_kib",)  # of what is judged: told, not judged

@@ -115,7 +115,10 @@ class Viewer:
 
     def wait(self, timeout=60):
         """Waits for its end (give it --frames); its summary."""
-        assert self.process.wait(timeout) == 0, "hesper-view failed"
+        status = self.process.wait(timeout)
+        if status != 0:
+            with open(self.log.name, errors="replace") as file:
+                raise AssertionError(f"hesper-view ended with {status}:\n{file.read()[-8000:]}")
         with open(self.summary_path) as file:
             return json.load(file)
 
