@@ -130,6 +130,11 @@ int view_options_parse(struct view_options *options, int argc, char **argv)
 		 "Write a line of JSON to this descriptor each half second; 0: to none", 0, 65535},
 		{"sandbox", 0, OPTION_CHOICE, &options->sandbox, SANDBOX_CHOICES,
 		 "Give up what is not needed to show pictures; strict: or do not start", 0, 0},
+		{"present", 0, OPTION_CHOICE, &options->present,
+		 "auto|fifo|fifo-relaxed|mailbox|immediate",
+		 "How a window's pictures follow each other; auto: the newest one at each refresh, "
+		 "or each in turn where the window system cannot do that",
+		 0, 0},
 		{"import", 0, OPTION_CHOICE, &options->import, "auto|copy",
 		 "How the GPU reads pictures; copy: the CPU copies each one for it, for diagnosis",
 		 0, 0},

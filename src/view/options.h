@@ -34,6 +34,16 @@ enum view_cursor_mode {
 	VIEW_CURSOR_DRAW, /* it is drawn into the picture */
 };
 
+/* In the order of the words of --present. */
+enum view_present {
+	VIEW_PRESENT_AUTO, /* the newest picture without tearing; else each in turn */
+	VIEW_PRESENT_FIFO,
+	VIEW_PRESENT_FIFO_RELAXED,
+	VIEW_PRESENT_MAILBOX,
+	VIEW_PRESENT_IMMEDIATE,
+	VIEW_PRESENTS,
+};
+
 /* In the order of the words of --import. */
 enum view_import {
 	VIEW_IMPORT_AUTO, /* as the driver can */
@@ -69,6 +79,7 @@ struct view_options {
 	uint32_t pointer; /* enum view_pointer */
 	uint32_t cursor;  /* enum view_cursor_mode */
 	uint32_t import;  /* enum view_import */
+	uint32_t present; /* enum view_present */
 	bool grab;
 	uint32_t status_fd;  /* 0: none */
 	const char *device_text; /* as given, or NULL */

@@ -85,6 +85,7 @@ struct presenter_ops {
 
 struct presenter {
 	const struct presenter_ops *ops;
+	const char *present_mode; /* of the screen shown to last, for the summary; NULL: none */
 };
 
 /*

@@ -16,6 +16,7 @@ struct summary {
 	uint64_t dropped;
 	uint64_t copied; /* bytes of pixels that the CPU copied */
 	enum source_path path;
+	const char *present_mode; /* NULL: there are no windows */
 	const struct console *consoles; /* VIEW_MAX_CONSOLES */
 	const struct console *first; /* whose size and format stand for all */
 };

@@ -61,6 +61,7 @@ static struct summary summarize(struct view *view)
 				.copied = counter_read(COUNTER_CPU_COPIED_BYTES) -
 					  view->copied_before,
 				.path = view->sources.worst,
+				.present_mode = view->shared.presenter->present_mode,
 				.consoles = view->consoles,
 				.first = first(view)};
 }

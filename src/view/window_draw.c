@@ -47,6 +47,7 @@ static enum screen_result acquire_image(struct window *window, uint64_t timeout_
 	}
 	switch (swapchain_acquire(&window->swapchain, width, height, timeout_ns)) {
 	case SWAPCHAIN_READY:
+		window->windows->base.present_mode = swapchain_mode_name(window->swapchain.mode);
 		return SCREEN_SHOWN;
 	case SWAPCHAIN_TIMEOUT:
 		return SCREEN_BUSY;
