@@ -352,7 +352,8 @@ static int start(struct hesperd *d)
 	struct display_server_options display = {
 		.vm_name = o->name,
 		.heads = o->outputs.count,
-		.hold_ms = o->hold_ms,
+		/* 0 is the server's own default: */
+		.hold_ms = o->hold_ms != 0 ? o->hold_ms : 1,
 		.callbacks = &display_callbacks,
 		.data = d,
 	};

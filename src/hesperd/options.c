@@ -86,7 +86,7 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		 "read the picture that it drew before; without it pictures can tear"},
 		{"hold", 0, OPTION_MILLI, &o->hold_ms, "SECONDS",
 		 "how long a picture that a viewer has not read may hold the guest up; one that is "
-		 "slower misses pictures instead",
+		 "slower misses pictures instead; 0: not at all",
 		 0, 10},
 		{"render", 0, OPTION_CHOICE, &o->render, "venus|none",
 		 "renderer of guest contexts; none draws nothing, for tests"},
