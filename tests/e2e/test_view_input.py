@@ -215,7 +215,8 @@ def test_focus_loss_leaves_nothing_down():
 
 
 def test_grab():
-    assert "Ctrl+Alt+G grabs keyboard and pointer" in screen.title(window)
+    wait_for("the title's words",
+             lambda: "Ctrl+Alt+G grabs keyboard and pointer" in screen.title(window))
     other_window()
     screen.focus(window)
     center()
