@@ -24,6 +24,8 @@ help:
 	@echo 'make check            every test; ends with "N passed, N failed, N skipped"'
 	@echo 'make check SUITE=NAME one suite: unit wire layer golden fault e2e desktop hostile style'
 	@echo 'make check-asan       the same with AddressSanitizer and UBSan, in build/asan'
+	@echo 'make bench            measure hesper, about five minutes: build/bench/report.md'
+	@echo 'make bench ARGS="present --samples full"'
 	@echo 'make fuzz             60 seconds of each fuzz target; finds go to build/fuzz/corpus'
 	@echo 'make fuzz TARGET=gpu SECONDS=600'
 	@echo 'make install          into DESTDIR and the prefix that meson was given'
@@ -45,6 +47,9 @@ check-asan: setup
 	@tools/build $(ASAN) -Dwerror=$(WERROR) -Db_sanitize=address,undefined -Db_lundef=false
 	@./dev tools/check $(ASAN) $(SUITE)
 
+bench: all
+	@./dev hesper bench $(ARGS)
+
 fuzz-build: setup
 	@CC=clang tools/build $(FUZZ) -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false \
 		'-Dc_args=-fsanitize=fuzzer-no-link -fno-sanitize-recover=all' -- fuzz
@@ -61,4 +66,4 @@ format:
 clean:
 	rm -rf build
 
-.PHONY: all help setup demo check check-asan fuzz fuzz-build install format clean
+.PHONY: all help setup demo bench check check-asan fuzz fuzz-build install format clean

@@ -12,7 +12,8 @@ import argparse
 import json
 import sys
 
-from chain import cube, describe, show, spread, wait_for, Machine
+from guests import Machine, cube, describe_all, show, wait_for
+from harness import ratios, spread
 
 OFF_SCREEN = "hesper-cube --wsi headless --size 640x480 --frames 600 --json -"
 
@@ -21,7 +22,7 @@ def on_screen(machine, mode):
     sent = machine.stats()["frames_sent"]
     viewer = machine.viewer(f"--sandbox={mode}")
     wait_for("viewer", lambda: machine.stats()["frames_sent"] > sent)
-    fps = cube(machine)["fps"]
+    fps = cube(machine.guest, 960)["fps"]
     viewer.stop()
     return fps
 
@@ -32,10 +33,6 @@ def off_screen(machine):
     return result["fps"]
 
 
-def ratios(on, off):
-    return spread([a / b for a, b in zip(on, off)])
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
@@ -43,7 +40,7 @@ def main():
     options = parser.parse_args()
     with Machine("--refresh=240", "--sandbox=strict", devices=None) as closed, \
             Machine("--refresh=240", "--sandbox=off", devices=None) as open_:
-        about = describe(closed)
+        about = describe_all(closed)
         # Shaders are compiled once for each.
         for machine, mode in ((closed, "strict"), (open_, "off")):
             on_screen(machine, mode)
@@ -58,7 +55,7 @@ def main():
     results = {}
     for name, (on, off) in turns.items():
         results[name] = {"sandbox_fps": spread(on), "open_fps": spread(off),
-                         "ratio": ratios(on, off)}
+                         "ratio": spread(ratios(on, off))}
         show(f"{name}, sandboxed", "fps", results[name]["sandbox_fps"])
         show(f"{name}, --sandbox=off", "fps", results[name]["open_fps"])
         show(f"{name}, ratio", "", results[name]["ratio"])

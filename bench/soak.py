@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 
-from chain import describe
+from guests import describe_all
 from soak_plot import draw
 
 from soak import PROCESS_SERIES, Soak
@@ -99,7 +99,7 @@ def main():
         return judge(result, options)
     soak = Soak().start()
     with soak.machine:
-        about = describe(soak.machine)
+        about = describe_all(soak.machine)
         print(json.dumps(about, indent=1), flush=True)
         soak.begin()
         end = time.monotonic() + options.minutes * 60

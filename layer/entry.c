@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "gate.h"
 #include "hooks.h"
 #include "memory.h"
 
@@ -25,6 +26,7 @@
  *   requirements.c  which memory types these offer
  *   modifier.c      DRM format modifiers, LINEAR alone
  *   semaphore.c     SYNC_FD semaphores where the driver has none; queue.c goes with it
+ *   gate.c          what hesperd lets nobody draw into yet, because a viewer reads it
  *   preload.c       for virglrenderer 1.1 and drivers that do not survive a fork
  *
  * On a device that needs none of this (no VK_EXT_external_memory_host, or dma-buf export of its
@@ -47,6 +49,7 @@ enum condition {
 	MODIFIER, /* likewise */
 	SYNC_FD, /* likewise, but only where SYNC_FD is emulated */
 	SYNC_FD_NEXT, /* only where SYNC_FD is emulated, and the driver has it */
+	SUBMITS, /* the same, or where there is a gate */
 };
 
 struct command {
@@ -108,9 +111,9 @@ static const struct command device_commands[] = {
 	COMMAND(CreateSemaphore, , SYNC_FD_NEXT),
 	COMMAND(ImportSemaphoreFdKHR, , SYNC_FD),
 	COMMAND(GetSemaphoreFdKHR, , SYNC_FD),
-	COMMAND(QueueSubmit, , SYNC_FD_NEXT),
-	COMMAND(QueueSubmit2, , SYNC_FD_NEXT),
-	COMMAND(QueueSubmit2, KHR, SYNC_FD_NEXT),
+	COMMAND(QueueSubmit, , SUBMITS),
+	COMMAND(QueueSubmit2, , SUBMITS),
+	COMMAND(QueueSubmit2, KHR, SUBMITS),
 	COMMAND(QueueBindSparse, , SYNC_FD_NEXT),
 	COMMAND(QueuePresentKHR, , SYNC_FD_NEXT),
 	COMMAND(QueueWaitIdle, , SYNC_FD_NEXT),
@@ -142,6 +145,8 @@ static bool command_is_offered(const struct command *command, const struct devic
 		return sync_fd;
 	case SYNC_FD_NEXT:
 		return sync_fd && next;
+	case SUBMITS:
+		return (sync_fd || gate_exists()) && next;
 	}
 	return false;
 }

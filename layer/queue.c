@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "gate.h"
 #include "hooks.h"
 #include "semaphore.h"
 
@@ -7,6 +8,8 @@
  * device's submit lock, because semaphore.c submits, too. Vulkan lets nobody submit to a queue
  * while vkQueueWaitIdle runs on it; holding the lock that long would stop all other threads of
  * the process, so a wait is a fence.
+ *
+ * Drawing is held back before the lock is taken: by then nothing else needs to wait.
  */
 
 VkResult queue_submit_and_wait(struct device *device, VkQueue queue, const VkSubmitInfo *info)
@@ -31,6 +34,7 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_QueueSubmit(VkQueue queue, uint32_t count,
 					      const VkSubmitInfo *infos, VkFence fence)
 {
 	struct device *device = device_of(queue);
+	gate_wait();
 	pthread_mutex_lock(&device->submit_lock);
 	VkResult result = device->next.QueueSubmit(queue, count, infos, fence);
 	pthread_mutex_unlock(&device->submit_lock);
@@ -41,6 +45,7 @@ VKAPI_ATTR VkResult VKAPI_CALL hm_QueueSubmit2(VkQueue queue, uint32_t count,
 					       const VkSubmitInfo2 *infos, VkFence fence)
 {
 	struct device *device = device_of(queue);
+	gate_wait();
 	pthread_mutex_lock(&device->submit_lock);
 	VkResult result = device->next.QueueSubmit2(queue, count, infos, fence);
 	pthread_mutex_unlock(&device->submit_lock);

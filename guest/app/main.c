@@ -110,7 +110,7 @@ static int run(struct draw *draw, struct present *present, const struct options 
 		ret = start_frame(draw, present, opts, n, &flights[n % 2]);
 		if (ret == 0) {
 			last = flights[n % 2].slot;
-			ret = finish_frame(draw, present, &flights[(n + 1) % 2]);
+			ret = finish_frame(draw, present, &flights[(n + !present->one_by_one) % 2]);
 		}
 	}
 	if (ret == -ESTALE) {

@@ -164,6 +164,17 @@ static bool set_no_throttle(struct options *opts, const char *value)
 	return true;
 }
 
+static bool set_buffers(struct options *opts, const char *value)
+{
+	uint64_t buffers;
+
+	if (!parse_number(value, 2, 4, &buffers)) {
+		return false;
+	}
+	opts->buffers = (uint32_t)buffers;
+	return true;
+}
+
 static const struct option_row rows[] = {
 	{"wsi", "WAY", set_wsi,
 	 "direct: flip own LINEAR images (default); display: VK_KHR_display; "
@@ -181,6 +192,9 @@ static const struct option_row rows[] = {
 	{"samples", "N", set_samples, "samples per pixel (default: 4 on a GPU, 1 on a CPU)"},
 	{"copy", NULL, set_copy,
 	 "direct: render apart and copy, even if rendering to LINEAR works"},
+	{"buffers", "N", set_buffers,
+	 "direct: draw to N buffers in turn, 2 to 4 (default: 4); with fewer than 4 one frame at a "
+	 "time"},
 	{"no-throttle", NULL, set_no_throttle, "flip as fast as the kernel allows"},
 	{"output", "NAME", set_output,
 	 "direct: that screen, such as Virtual-2, or all, side by side (default: the first)"},
@@ -217,7 +231,7 @@ int options_parse(struct options *opts, const char *app, int argc, char **argv)
 	struct option longs[ROWS + 2] = {0};
 	int index, c;
 
-	*opts = (struct options){.still = -1, .json = getenv("HESPER_JSON")};
+	*opts = (struct options){.still = -1, .buffers = 4, .json = getenv("HESPER_JSON")};
 	for (size_t i = 0; i < ROWS; i++) {
 		longs[i].name = rows[i].name;
 		longs[i].has_arg = !rows[i].value            ? no_argument

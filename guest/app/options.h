@@ -27,6 +27,7 @@ struct options {
 	uint32_t samples; /* 0: 4 on a GPU, 1 on a CPU */
 	bool copy; /* direct: never render to the LINEAR image itself */
 	bool no_throttle;
+	uint32_t buffers; /* direct: 2 to 4 */
 };
 
 /*

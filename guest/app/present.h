@@ -50,6 +50,7 @@ struct present_ops {
 struct present {
 	const struct present_ops *ops;
 	uint32_t width, height;
+	bool one_by_one; /* a frame is shown before the next one is acquired */
 	double pace; /* frames per second that the caller keeps to; 0: present paces itself */
 };
 

@@ -2,7 +2,7 @@
 /*
  * Zero-copy showing on KMS, without a swapchain.
  *
- * Four pieces of exportable memory are each a KMS framebuffer, by dma-buf. In the good case each
+ * Pieces of exportable memory are each a KMS framebuffer, by dma-buf. In the good case each
  * is the memory of a LINEAR image that the GPU renders to, so that a flip shows the very memory it
  * rendered. virtio-gpu's KMS knows no modifiers: a framebuffer is linear, with the stride that
  * vkGetImageSubresourceLayout tells. Where a LINEAR image cannot be a colour attachment, one
@@ -12,6 +12,7 @@
  * flip to n - 2 is queued or done, and n - 3 is on the screen until it is. That is why four are
  * needed: n takes the buffer of n - 4, which left the screen when the flip to n - 3 completed. At
  * most one flip is in flight, and it is queued only when the GPU is done (the caller's fence).
+ * With three, n - 1 must have been queued before n is drawn; with two, it must be on the screen.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +22,7 @@
 #include "kms.h"
 #include "present.h"
 
-#define BUFFERS 4
+#define MAX_BUFFERS 4
 #define FLIP_TIMEOUT_MS 5000
 
 struct direct_buffer {
@@ -37,7 +38,8 @@ struct direct {
 	struct report *report;
 	bool copy;
 	struct vk_image apart; /* copy path: what is rendered to */
-	struct direct_buffer buffers[BUFFERS];
+	struct direct_buffer buffers[MAX_BUFFERS];
+	uint32_t count;
 	uint32_t stride;
 	bool mode_set; /* the first frame has been shown */
 	uint32_t next; /* index of the buffer to draw to */
@@ -47,7 +49,7 @@ static void direct_destroy(struct present *present)
 {
 	struct direct *direct = (struct direct *)present;
 
-	for (unsigned i = 0; i < BUFFERS; i++) {
+	for (unsigned i = 0; i < MAX_BUFFERS; i++) {
 		if (direct->kms.fd >= 0) {
 			kms_fb_finish(&direct->kms, &direct->buffers[i].fb);
 		}
@@ -59,6 +61,21 @@ static void direct_destroy(struct present *present)
 	free(direct);
 }
 
+static int direct_drain(struct present *present)
+{
+	struct direct *direct = (struct direct *)present;
+	int ret;
+
+	if (direct->kms.flips_pending == 0) {
+		return 0;
+	}
+	ret = kms_wait_flip(&direct->kms, FLIP_TIMEOUT_MS);
+	if (ret == 0) {
+		report_frame(direct->report);
+	}
+	return ret;
+}
+
 static int direct_acquire(struct present *present, struct canvas *canvas)
 {
 	struct direct *direct = (struct direct *)present;
@@ -67,7 +84,14 @@ static int direct_acquire(struct present *present, struct canvas *canvas)
 	if (kms_changed(&direct->kms)) {
 		return -ESTALE;
 	}
-	direct->next = (index + 1) % BUFFERS;
+	if (direct->count == 2) {
+		int ret = direct_drain(present);
+
+		if (ret < 0) {
+			return ret;
+		}
+	}
+	direct->next = (index + 1) % direct->count;
 	*canvas = (struct canvas){
 		.index = index,
 		.image = direct->copy ? direct->apart.image : direct->buffers[index].image.image,
@@ -140,21 +164,6 @@ static void direct_hand_over(struct present *present, VkCommandBuffer cmd,
 	}
 }
 
-static int direct_drain(struct present *present)
-{
-	struct direct *direct = (struct direct *)present;
-	int ret;
-
-	if (direct->kms.flips_pending == 0) {
-		return 0;
-	}
-	ret = kms_wait_flip(&direct->kms, FLIP_TIMEOUT_MS);
-	if (ret == 0) {
-		report_frame(direct->report);
-	}
-	return ret;
-}
-
 static int direct_show(struct present *present, const struct canvas *canvas)
 {
 	struct direct *direct = (struct direct *)present;
@@ -210,13 +219,13 @@ static int add_linear_images(struct direct *direct, const struct vk_image_info *
 				      ? VK_IMAGE_ASPECT_COLOR_BIT
 				      : VK_IMAGE_ASPECT_MEMORY_PLANE_0_BIT_EXT,
 	};
-	struct vk_image images[BUFFERS];
-	int ret = vk_images_init(direct->vk, images, BUFFERS, info);
+	struct vk_image images[MAX_BUFFERS];
+	int ret = vk_images_init(direct->vk, images, direct->count, info);
 
-	for (unsigned i = 0; i < BUFFERS && ret == 0; i++) {
+	for (unsigned i = 0; i < direct->count && ret == 0; i++) {
 		direct->buffers[i].image = images[i];
 	}
-	for (unsigned i = 0; i < BUFFERS && ret == 0; i++) {
+	for (unsigned i = 0; i < direct->count && ret == 0; i++) {
 		VkSubresourceLayout layout;
 
 		vkGetImageSubresourceLayout(direct->vk->device, images[i].image, &whole, &layout);
@@ -269,7 +278,7 @@ static int make_buffers(struct direct *direct, const struct options *opts)
 	if (!direct->copy) {
 		return add_linear_images(direct, &info);
 	}
-	for (unsigned i = 0; i < BUFFERS && ret == 0; i++) {
+	for (unsigned i = 0; i < direct->count && ret == 0; i++) {
 		ret = add_copy_buffer(direct, &direct->buffers[i]);
 	}
 	return ret;
@@ -286,6 +295,8 @@ struct present *present_direct_create(struct vk *vk, const struct options *opts,
 	direct->base.ops = &direct_ops;
 	direct->vk = vk;
 	direct->report = report;
+	direct->count = opts->buffers;
+	direct->base.one_by_one = direct->count < MAX_BUFFERS;
 	if (kms_init(&direct->kms, opts, report) < 0) {
 		goto fail;
 	}

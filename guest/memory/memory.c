@@ -9,6 +9,7 @@
  *   exhaust      maps until the window is full; that must be an error, and freeing must help
  *   import       imports an exported allocation into the very context that made it
  *   dumb N       imports N dumb buffers, and shares their pages in both directions
+ *   times N      what making and mapping takes, with more and more that are mapped: for benchmarks
  *   dumb-refused  the same where the host does not allow it: an error, and no dead context
  */
 #include <pthread.h>
@@ -20,6 +21,7 @@
 
 #include "dumb.h"
 #include "gpu.h"
+#include "times.h"
 
 #define BLOCK_BYTES (64u << 10)
 #define BLOCK_WORDS (BLOCK_BYTES / 4)
@@ -253,7 +255,10 @@ int main(int argc, char **argv)
 	if (strcmp(command, "dumb-refused") == 0) {
 		return dumb_run_refused();
 	}
+	if (strcmp(command, "times") == 0 && count > 0) {
+		return times_run(count);
+	}
 	fprintf(stderr, "usage: hesper-memory maps N | barrier N | exhaust | import | dumb N | "
-			"dumb-refused\n");
+			"dumb-refused | times N\n");
 	return 2;
 }

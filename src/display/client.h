@@ -102,6 +102,9 @@ void display_client_ignore(struct display_client *client, unsigned console);
 /* Loop thread. Accepted after the client or the listening has ended, too (then it only frees). */
 void display_update_done(struct display_update *update);
 
+/* The frame as traces call it (trace_frame_id), for the server, too; 0 when nothing is traced. */
+uint64_t display_update_frame_id(const struct display_update *update);
+
 /*
  * Sends what the user does with a console to the machine; does not wait for it. Keys, buttons and
  * fingers that this client has not put down are not released. While the server does not read,

@@ -9,6 +9,7 @@
 #include "util/counters.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /*
  * The server's calls. Every number is checked before it is used; what does not fit is answered
@@ -19,6 +20,7 @@ struct display_update {
 	struct list link;  /* in listener->updates */
 	struct client_listener *listener; /* NULL: gone */
 	sd_bus_message *call;
+	uint64_t frame_id;
 };
 
 #define MAX_CURSOR_SIDE 512
@@ -55,6 +57,22 @@ void client_listener_forget_updates(struct client_listener *listener)
 	}
 }
 
+static uint64_t frame_id_of(struct client_listener *listener, sd_bus_message *call)
+{
+	sd_id128_t connection;
+	uint64_t cookie;
+	if (sd_bus_get_bus_id(listener->bus.bus, &connection) < 0 ||
+	    sd_bus_message_get_cookie(call, &cookie) < 0) {
+		return 0;
+	}
+	return trace_frame_id(connection.bytes, cookie);
+}
+
+uint64_t display_update_frame_id(const struct display_update *update)
+{
+	return update->frame_id;
+}
+
 int client_tell_update(struct client_listener *listener, sd_bus_message *call,
 		       const struct rect *rect)
 {
@@ -64,6 +82,7 @@ int client_tell_update(struct client_listener *listener, sd_bus_message *call,
 	}
 	update->listener = listener;
 	update->call = sd_bus_message_ref(call);
+	update->frame_id = trace_on() ? frame_id_of(listener, call) : 0;
 	list_append(&listener->updates, &update->link);
 	struct display_client *client = listener->client;
 	client->callbacks->update(client->data, listener->console->info.id, rect, update);

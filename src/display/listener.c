@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "display/names.h"
+#include "util/clock.h"
 #include "util/counters.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /*
  * THEORY OF OPERATION
@@ -18,17 +20,16 @@
  * listener costs a bounded number of messages, whatever the guest does and the viewer does not.
  *
  * Each of the two holds a release (server.c). The deadline timer bounds for how long: when the
- * reply does not come within HOLD_MS of the update's arrival, the listener is late and lets go of
+ * reply does not come within hold_ms of the update's arrival, the listener is late and lets go of
  * both; until it answers, nothing is held for it at all, so a stopped viewer does not slow the
  * guest down. It is not disconnected: when it goes on, its reply sends it the newest picture. One that
  * was late has to be on time for a few updates before anything is held for it again: one that is always
- * a little late would else take HOLD_MS of the guest for each of its pictures.
+ * a little late would else take hold_ms of the guest for each of its pictures.
  *
  * A listener whose Interfaces are not known yet only collects damage. One that answers a Scanout*
  * with an error gets the picture another way.
  */
 
-#define HOLD_MS 50
 #define TIMELY_ENOUGH 4 /* updates */
 
 static void pump(struct listener *listener);
@@ -81,6 +82,10 @@ static void listener_close(struct listener *listener)
 		return;
 	}
 	listener->closing = true;
+	if (trace_on() && listener->in_flight) {
+		listener_trace_lost(listener, "unanswered", listener->flight_update,
+				    "the viewer left");
+	}
 	list_remove(&listener->link);
 	let_go(listener, &listener->flight_release);
 	let_go(listener, &listener->damage_release);
@@ -88,6 +93,7 @@ static void listener_close(struct listener *listener)
 	bus_loop_close(&listener->bus, on_bus_closed);
 	if (listener->registered) {
 		listener->server->listener_count--;
+		listener->server->places &= ~(1ull << listener->place);
 	}
 	if (listener->ready) {
 		listener->server->ready_count--;
@@ -109,6 +115,10 @@ static void on_deadline(uv_timer_t *timer)
 	struct listener *listener = timer->data;
 	listener->late = true;
 	listener->timely = 0;
+	if (trace_on()) {
+		listener_trace_lost(listener, "late", listener->flight_update,
+				    "no answer in time: nothing is held for it");
+	}
 	let_go(listener, &listener->flight_release);
 	let_go(listener, &listener->damage_release);
 	server_settle(listener->server);
@@ -118,6 +128,7 @@ static void damage_whole(struct listener *listener)
 {
 	listener->damaged = true;
 	listener->damaged_ms = uv_now(listener->server->loop);
+	listener->damaged_update = 0;
 	listener->damage =
 		(struct rect){0, 0, listener->head->shown.width, listener->head->shown.height};
 }
@@ -125,6 +136,9 @@ static void damage_whole(struct listener *listener)
 static int on_updated(sd_bus_message *reply, void *data, sd_bus_error *error)
 {
 	struct listener *listener = data;
+	if (trace_on()) {
+		listener_trace_answered(listener);
+	}
 	uv_timer_stop(&listener->deadline);
 	listener->in_flight = false;
 	listener->timely += !listener->late && listener->timely < TIMELY_ENOUGH;
@@ -185,20 +199,29 @@ static void send_frame(struct listener *listener)
 		release_drop(listener->server, release);
 		return;
 	}
+	uint64_t begin_ns = trace_on() ? clock_now_ns() : 0;
 	int r = listener_send_frame(listener, frame, &rect, on_scanout, on_updated);
 	if (r < 0) {
 		log_limited(LOG_WARN, "display: a frame could not be sent: %s", strerror(-r));
 		counter_add(COUNTER_FRAMES_DROPPED, 1);
+		if (trace_on()) {
+			listener_trace_lost(listener, "dropped", listener->damaged_update,
+					    strerror(-r));
+		}
 		release_drop(listener->server, release);
 		listener->damaged = true; /* with the next one */
 		return;
 	}
 	counter_add(COUNTER_FRAMES_SENT, 1);
 	listener->in_flight = true;
+	if (trace_on()) {
+		listener_trace_sent(listener, begin_ns);
+	}
 	listener->flight_release = release;
 	listener->sent_ms = listener->damaged_ms;
 	uint64_t age = uv_now(listener->server->loop) - listener->sent_ms;
-	uv_timer_start(&listener->deadline, on_deadline, age < HOLD_MS ? HOLD_MS - age : 0, 0);
+	uint64_t hold = listener->server->hold_ms;
+	uv_timer_start(&listener->deadline, on_deadline, age < hold ? hold - age : 0, 0);
 }
 
 /* One of the calls that are not pictures. What could not be sent stays due. */
@@ -241,12 +264,19 @@ void listener_update(struct listener *listener, const struct rect *rect, struct 
 	listener->disable = false;
 	if (listener->damaged) {
 		counter_add(COUNTER_FRAMES_DROPPED, listener->ready);
+		if (trace_on()) {
+			listener_trace_lost(listener, "folded", listener->damaged_update,
+					    !listener->ready ? "the viewer is not ready"
+					    : listener->late ? "the viewer is late"
+							     : "the one before is on its way");
+		}
 		listener->damage = rect_union(&listener->damage, rect);
 	} else {
 		listener->damaged = true;
 		listener->damage = *rect;
 	}
 	listener->damaged_ms = uv_now(listener->server->loop);
+	listener->damaged_update = listener->head->updates;
 	if (release != NULL && listener->ready && listener->timely == TIMELY_ENOUGH) {
 		release_hold(release);
 		listener->damage_release = release;
@@ -361,6 +391,11 @@ int listener_create(struct head *head, int fd)
 	list_append(&server->listeners, &listener->link);
 	listener->registered = true;
 	server->listener_count++;
+	listener->place = (unsigned)ffsll((long long)~server->places) - 1;
+	server->places |= 1ull << listener->place;
+	if (trace_on()) {
+		listener_trace_open(listener);
+	}
 	catch_up(listener);
 	return 0;
 }

@@ -4,7 +4,7 @@
 
 #include "display/server_impl.h"
 
-/* Private to listener.c (when to send) and listener_send.c (what to send). */
+/* Private to listener.c (when to send), listener_send.c (what to send) and listener_trace.c. */
 
 /* How pixels reach a listener, best first. */
 enum listener_path {
@@ -52,6 +52,15 @@ struct listener {
 	bool shape;  /* CursorDefine is to be sent */
 	bool pointer;  /* MouseSet is to be sent */
 	unsigned small_calls; /* cursor and disable calls without reply */
+
+	/* For traces. */
+	unsigned place; /* its track's number */
+	uint64_t cookie; /* of the call that was sent last */
+	uint64_t flight_id; /* of the update in flight, as in trace_frame_id; 0: it is not traced */
+	uint64_t flight_ns;
+	uint64_t
+		flight_update; /* its number; 0: none, the viewer had to be told what was there before */
+	uint64_t damaged_update; /* the newest one that waits, likewise */
 };
 
 /*
@@ -65,5 +74,14 @@ int listener_send_frame(struct listener *listener, const struct frame *frame,
 int listener_send_disable(struct listener *listener, sd_bus_message_handler_t on_reply);
 int listener_send_shape(struct listener *listener, sd_bus_message_handler_t on_reply);
 int listener_send_pointer(struct listener *listener, sd_bus_message_handler_t on_reply);
+
+/* listener_trace.c: what became of an update. To be called while trace_on(). */
+void listener_trace_open(struct listener *listener);
+/* begin_ns: before it was sent. */
+void listener_trace_sent(struct listener *listener, uint64_t begin_ns);
+void listener_trace_answered(struct listener *listener);
+/* An update that is not shown, or not yet; what: a word. */
+void listener_trace_lost(struct listener *listener, const char *what, uint64_t update,
+			 const char *why);
 
 #endif

@@ -8,6 +8,7 @@
 #include "display/names.h"
 #include "util/counters.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /*
  * What goes over the wire. Calls carry no timeout: a viewer that was stopped for an hour may still
@@ -28,6 +29,9 @@ static int call_send(struct listener *listener, sd_bus_message *call, int r,
 	if (r >= 0) {
 		r = sd_bus_call_async(listener->bus.bus, NULL, call, on_reply, listener,
 				      UINT64_MAX);
+	}
+	if (r >= 0 && trace_on()) {
+		sd_bus_message_get_cookie(call, &listener->cookie);
 	}
 	sd_bus_message_unref(call);
 	return r;

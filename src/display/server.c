@@ -6,8 +6,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "util/clock.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /*
  * THEORY OF OPERATION
@@ -93,6 +95,7 @@ int display_server_create(uv_loop_t *loop, const struct display_server_options *
 	server->callbacks = options->callbacks;
 	server->data = options->data;
 	server->absolute = true;
+	server->hold_ms = options->hold_ms != 0 ? options->hold_ms : DISPLAY_HOLD_MS;
 	server->head_count = options->heads;
 	server->vm_name = strdup(options->vm_name != NULL ? options->vm_name : "");
 	bool complete = server->vm_name != NULL;
@@ -228,6 +231,10 @@ void display_server_update(struct display_server *server, unsigned head, const s
 	struct release *release = calloc(1, sizeof(*release));
 	struct rect inside = {0};
 	struct rect whole = {0, 0, target->next.width, target->next.height};
+	target->updates++;
+	if (trace_on()) {
+		target->updated_ns = clock_now_ns();
+	}
 	bool visible = target->next.memory != NULL && rect_intersect(rect, &whole, &inside);
 	if (release == NULL || !visible) {
 		free(release);
@@ -246,6 +253,11 @@ void display_server_update(struct display_server *server, unsigned head, const s
 	listeners_update(target, &inside, release);
 	release_drop(server, release);
 	server_settle(server);
+}
+
+uint64_t display_server_updates(const struct display_server *server, unsigned head)
+{
+	return server->heads[head].updates;
 }
 
 void display_server_disable(struct display_server *server, unsigned head)

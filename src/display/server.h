@@ -34,11 +34,16 @@ struct display_server_callbacks {
 	void (*listeners)(void *data, unsigned count);
 };
 
+/* Three pictures at 60 Hz: no person sees a guest that waits so long, once. */
+#define DISPLAY_HOLD_MS 50
+
 struct display_server_options {
 	const char *vm_name;
 	unsigned heads;
 	/* org.hesper.Display1.Console.Name of each head; NULL: "". Copied. */
 	const char *output_names[DISPLAY_MAX_HEADS];
+	/* ms that an update is held for a listener that has not answered; 0: DISPLAY_HOLD_MS. */
+	uint32_t hold_ms;
 	const struct display_server_callbacks *callbacks;
 	void *data;
 };
@@ -74,6 +79,9 @@ void display_server_scanout(struct display_server *server, unsigned head,
  */
 void display_server_update(struct display_server *server, unsigned head, const struct rect *rect,
 			   void (*released)(void *data), void *data);
+
+/* How many updates the head has had: the number of the last one, by which traces call it. */
+uint64_t display_server_updates(const struct display_server *server, unsigned head);
 
 /* The head shows nothing. */
 void display_server_disable(struct display_server *server, unsigned head);

@@ -50,6 +50,8 @@ struct head {
 	bool enabled;
 	struct frame next; /* told by display_server_scanout; memory NULL: nothing */
 	struct frame shown; /* next, as of the last update: what listeners get */
+	uint64_t updates; /* so far */
+	uint64_t updated_ns; /* the last one, while it is traced */
 	struct cursor cursor;
 };
 
@@ -58,6 +60,7 @@ struct display_server {
 	const struct display_server_callbacks *callbacks;
 	void *data;
 	char *vm_name;
+	uint32_t hold_ms;
 	unsigned head_count;
 	struct head heads[DISPLAY_MAX_HEADS];
 	uint32_t leds;
@@ -73,6 +76,7 @@ struct display_server {
 	unsigned peer_count;
 	unsigned listener_count; /* without those that are closing */
 	unsigned ready_count;  /* of these, the ones that can be sent pictures */
+	uint64_t places; /* bits: of listeners, in traces */
 	unsigned living; /* acceptors, peers and listeners with open handles */
 	bool destroying;
 	void (*destroyed)(void *data);

@@ -7,6 +7,7 @@
 
 #include "util/counters.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 #define KNOWN_BLOB_FLAGS                                                                           \
 	(VIRTIO_GPU_BLOB_FLAG_USE_MAPPABLE | VIRTIO_GPU_BLOB_FLAG_USE_SHAREABLE |                  \
@@ -42,6 +43,9 @@ static void blob_created(void *data, int status, struct memory *memory, uint32_t
 	if (!command_resume(command)) {
 		memory_unref(memory);
 		return;
+	}
+	if (trace_on()) {
+		tracing_worked(command, status);
 	}
 	struct gpu_resource *resource = resource_find(gpu, id);
 	resource->busy = false;
@@ -92,6 +96,9 @@ static void create_host_blob(struct gpu_command *command)
 	resource->context = context_id;
 	resource->context_serial = context->serial;
 	resource->busy = true;
+	if (trace_on()) {
+		tracing_work(command, resource->size, resource->id);
+	}
 	command_suspend(command);
 	render_blob_create(gpu->render,
 			   &(struct render_blob){
@@ -135,6 +142,9 @@ static void blob_mapped(void *data, int status)
 	uint32_t id = le32toh(command->request.map_blob.resource_id);
 	if (!command_resume(command)) {
 		return;
+	}
+	if (trace_on()) {
+		tracing_worked(command, status);
 	}
 	struct gpu_resource *resource = resource_find(gpu, id);
 	resource->busy = false;
@@ -184,6 +194,9 @@ void blob_map(struct gpu_command *command)
 	resource->busy = true;
 	resource->mapping = true;
 	resource->map_offset = offset;
+	if (trace_on()) {
+		tracing_work(command, resource->size, resource->id);
+	}
 	command_suspend(command);
 	int error = vhost_window_map(gpu->vhost, offset, resource->size, resource->memory->fd, 0,
 				     true, blob_mapped, command);

@@ -19,8 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "util/clock.h"
 #include "util/counters.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 void timeline_init(struct gpu_timeline *timeline)
 {
@@ -65,6 +67,7 @@ struct gpu_command *command_create(struct gpu *gpu, unsigned queue, struct virtq
 	command->gpu = gpu;
 	command->queue = queue;
 	command->chain = chain;
+	command->decoded_ns = trace_on() ? clock_now_ns() : 0;
 	list_init(&command->timeline_link);
 	list_init(&command->wait_link);
 	list_append(&gpu->commands, &command->link);
@@ -92,6 +95,9 @@ static void stop_counting(struct gpu_command *command)
 
 static void free_command(struct gpu_command *command)
 {
+	if (trace_on()) {
+		tracing_end(command);
+	}
 	stop_counting(command);
 	list_remove(&command->link);
 	list_remove(&command->timeline_link);
@@ -198,6 +204,9 @@ void command_finish_with(struct gpu_command *command, void *response, size_t siz
 	} else if (!command->fence_requested) {
 		/* Not a SUBMIT_3D: the fence still has to come behind the work of its ring. */
 		command->fence_requested = true;
+		if (trace_on()) {
+			tracing_fence(command);
+		}
 		command_suspend(command);
 		render_submit(command->gpu->render,
 			      &(struct render_submit){

@@ -10,6 +10,7 @@
 #include "util/counters.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /* The fd that stands for them, and one that waits in it. */
 #define FILES_OF_PAGES 2
@@ -263,6 +264,9 @@ static void submitted(void *data, int status)
 		return;
 	}
 	limit_give(command->gpu, GPU_LIMIT_MEMORY, le32toh(command->request.submit.size));
+	if (trace_on()) {
+		tracing_worked(command, status);
+	}
 	if (status == 0) {
 		command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 		return;
@@ -307,6 +311,12 @@ void context_submit(struct gpu_command *command)
 	}
 	counter_add(COUNTER_SUBMITS, 1);
 	command->fence_requested = command->ring_fence;
+	if (trace_on()) {
+		tracing_work(command, size, 0);
+		if (command->ring_fence) {
+			tracing_fence(command);
+		}
+	}
 	command_suspend(command);
 	render_submit(gpu->render,
 		      &(struct render_submit){

@@ -242,8 +242,10 @@ void dispatch_queue(struct gpu *gpu, unsigned queue)
 			dispatch(gpu, queue, chain);
 			if (--budget == 0) {
 				vhost_kick_later(gpu->vhost, queue);
+				pacing_send(gpu);
 				return;
 			}
 		}
-	} while (virtqueue_rearm(vq));
+	} while (virtqueue_rearm(vq) || (pacing_hold(gpu) && virtqueue_rearm(vq)));
+	pacing_send(gpu);
 }

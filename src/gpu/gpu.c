@@ -153,13 +153,14 @@ const struct render_callbacks gpu_render_callbacks = {
 	.context_lost = handle_render_lost,
 };
 
-/* After all of a loop iteration's completions: one interrupt for them. */
-static void handle_check(uv_check_t *check)
+/* Before the loop sleeps: one interrupt for all completions, those of timers included. */
+static void handle_prepare(uv_prepare_t *prepare)
 {
-	struct gpu *gpu = check->data;
+	struct gpu *gpu = prepare->data;
 	if (gpu->vhost == NULL) {
 		return;
 	}
+	pacing_send(gpu);
 	for (unsigned i = 0; i < 2; i++) {
 		if (gpu->notify[i]) {
 			gpu->notify[i] = false;
@@ -190,15 +191,17 @@ int gpu_create(const struct gpu_options *options, uv_loop_t *loop, struct gpu **
 	idmap_init(&gpu->contexts);
 	list_init(&gpu->dying);
 	list_init(&gpu->commands);
+	list_init(&gpu->flushed);
+	list_init(&gpu->readings);
 	timeline_init(&gpu->global);
 	for (unsigned i = 0; i < options->heads; i++) {
 		scanout_init(gpu, i);
 	}
 	uv_timer_init(loop, &gpu->hot_plug_timer);
 	gpu->hot_plug_timer.data = gpu;
-	uv_check_init(loop, &gpu->check);
-	gpu->check.data = gpu;
-	uv_check_start(&gpu->check, handle_check);
+	uv_prepare_init(loop, &gpu->prepare);
+	gpu->prepare.data = gpu;
+	uv_prepare_start(&gpu->prepare, handle_prepare);
 	*out = gpu;
 	return 0;
 }
@@ -236,6 +239,7 @@ void gpu_attach(struct gpu *gpu, struct vhost *vhost)
 void gpu_detach(struct gpu *gpu)
 {
 	command_drop_all(gpu);
+	pacing_finish(gpu);
 	gpu->vhost = NULL;
 }
 
@@ -266,5 +270,5 @@ void gpu_destroy(struct gpu *gpu, void (*done)(void *data), void *data)
 		uv_close((uv_handle_t *)&gpu->scanouts[i].disable_timer, handle_closed);
 	}
 	uv_close((uv_handle_t *)&gpu->hot_plug_timer, handle_closed);
-	uv_close((uv_handle_t *)&gpu->check, handle_closed);
+	uv_close((uv_handle_t *)&gpu->prepare, handle_closed);
 }

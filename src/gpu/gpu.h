@@ -57,6 +57,8 @@ struct gpu_options {
 	uint64_t window_size; /* bytes; power of two */
 	enum gpu_pages pages;
 	struct gpu_limits limits;
+	/* Contexts do not draw into what a viewer still reads. */
+	bool pace;
 	struct display_server *display; /* must outlive the gpu */
 	/* The renderer is up, and a vhost may be attached; or error is negative errno. */
 	void (*ready)(void *data, int error);

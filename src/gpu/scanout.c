@@ -7,7 +7,7 @@
  * enable before the screen goes blank.
  *
  * A fenced flush completes when every viewer has read the pixels (released); an unfenced one, as
- * Linux sends for Venus blobs, at once: there the guest paces itself by its own vblank timer.
+ * Linux sends for Venus blobs, at once: pacing.c says how such pictures are kept from tearing.
  */
 #include "gpu/state.h"
 
@@ -16,6 +16,7 @@
 
 #include "util/counters.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 #define DISABLE_DELAY_MS 100
 
@@ -79,6 +80,7 @@ static void blank(struct gpu_scanout *scanout)
 	memory_unref(scanout->frame.memory);
 	scanout->frame = (struct frame){0};
 	scanout->resource = 0;
+	pacing_flip(scanout);
 	count_blob_path(gpu, scanout, false);
 	display_server_disable(gpu->options.display, head_of(scanout));
 }
@@ -96,6 +98,9 @@ void scanout_init(struct gpu *gpu, unsigned head)
 	display_server_set_enabled(gpu->options.display, head, visible(scanout));
 	uv_timer_init(gpu->loop, &scanout->disable_timer);
 	scanout->disable_timer.data = scanout;
+	if (trace_on()) {
+		tracing_name(head);
+	}
 }
 
 void scanout_reset(struct gpu *gpu, unsigned head)
@@ -117,8 +122,9 @@ void scanout_forget_resource(struct gpu *gpu, uint32_t resource)
 }
 
 /* frame borrows its memory; rect is its part of the resource. */
-static void show(struct gpu_scanout *scanout, struct gpu_resource *resource,
-		 const struct frame *frame, const struct rect *rect, bool blob)
+static void show(struct gpu_command *command, struct gpu_scanout *scanout,
+		 struct gpu_resource *resource, const struct frame *frame, const struct rect *rect,
+		 bool blob)
 {
 	struct gpu *gpu = scanout->gpu;
 	uv_timer_stop(&scanout->disable_timer);
@@ -127,7 +133,11 @@ static void show(struct gpu_scanout *scanout, struct gpu_resource *resource,
 	scanout->frame = *frame;
 	scanout->rect = *rect;
 	scanout->resource = resource->id;
+	pacing_flip(scanout);
 	count_blob_path(gpu, scanout, blob);
+	if (trace_on()) {
+		tracing_scanout(scanout, command);
+	}
 	show_frame(scanout);
 }
 
@@ -209,7 +219,7 @@ void scanout_set(struct gpu_command *command)
 		.stride = resource->width * FORMAT_PIXEL_BYTES,
 	};
 	struct frame frame = frame_crop(&whole, &rect);
-	show(scanout, resource, &frame, &rect, false);
+	show(command, scanout, resource, &frame, &rect, false);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
@@ -277,7 +287,7 @@ void scanout_set_blob(struct gpu_command *command)
 	}
 	whole.memory = resource->memory;
 	struct frame frame = frame_crop(&whole, &rect);
-	show(scanout, resource, &frame, &rect, true);
+	show(command, scanout, resource, &frame, &rect, true);
 	command_finish(command, VIRTIO_GPU_RESP_OK_NODATA);
 }
 
@@ -333,8 +343,7 @@ void scanout_flush(struct gpu_command *command)
 		if (wait) {
 			command_suspend(command);
 		}
-		display_server_update(gpu->options.display, i, &part, wait ? flush_released : NULL,
-				      command);
+		pacing_update(scanout, &part, command, wait ? flush_released : NULL);
 	}
 	flush_released(command);
 }

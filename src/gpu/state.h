@@ -37,6 +37,9 @@ struct gpu_context {
 	uint64_t serial; /* another one with the same id has another */
 	uint64_t bytes; /* of its blobs (GPU_LIMIT_CONTEXT_MEMORY) */
 	bool lost;
+	unsigned pictures_read; /* by viewers now (pacing.c) */
+	unsigned pictures_left; /* of these, that the guest has flipped away from */
+	enum hesper_gate_state gate;
 	struct idmap attached; /* resource id → struct gpu_resource */
 	struct gpu_timeline rings[RENDER_MAX_RINGS];
 	struct list dying_link;
@@ -96,6 +99,9 @@ struct gpu_scanout {
 	struct gpu *gpu;
 	uv_timer_t disable_timer; /* a disable waits here, in case an enable follows */
 	uint32_t cursor_resource;
+	uint64_t
+		flip_ns; /* for traces: when the picture that the next flush shows was named; 0: before */
+	uint64_t flipped_ns; /* and when the last flush ended */
 };
 
 struct gpu {
@@ -112,6 +118,8 @@ struct gpu {
 	struct idmap contexts;
 	struct list dying; /* contexts whose destruction is under way */
 	struct list commands; /* all that are not completed */
+	struct list flushed; /* struct gpu_reading (pacing.c): viewers are not told yet */
+	struct list readings; /* struct gpu_reading: they are */
 	struct gpu_command *spare_command; /* the next one; or NULL */
 	struct gpu_timeline global;
 	struct gpu_scanout scanouts[GPU_MAX_HEADS];
@@ -121,7 +129,7 @@ struct gpu {
 	uint64_t last_serial; /* of a context */
 	struct gpu_limit_usage usage[GPU_LIMITS];
 	bool notify[2]; /* queues with something pushed since the last interrupt */
-	uv_check_t check;
+	uv_prepare_t prepare;
 	unsigned closing;
 	void (*destroy_done)(void *data);
 	void *destroy_data;
@@ -175,6 +183,10 @@ struct gpu_command {
 	bool signalled;
 	uint32_t written;
 	unsigned pending; /* callbacks that will still come */
+	/* While it is traced, else 0. */
+	uint64_t decoded_ns;
+	uint64_t traced_work; /* trace_begin's id */
+	uint64_t traced_fence;
 };
 
 struct gpu_handler {
@@ -217,6 +229,29 @@ void timeline_move(struct gpu_timeline *from, struct gpu_timeline *to);
 
 /* Orphans every command. */
 void command_drop_all(struct gpu *gpu);
+
+/* --- tracing.c: to be called while trace_on() ------------------------------------------------- */
+
+/* Its work begins: a "blob", "map" or "submit" of so many bytes; resource 0: of none. */
+void tracing_work(struct gpu_command *command, uint64_t bytes, uint32_t resource);
+/* And has ended, well if status is 0. */
+void tracing_worked(struct gpu_command *command, int status);
+/* The renderer is asked for its fence. */
+void tracing_fence(struct gpu_command *command);
+/* The command goes: with it all that was begun. */
+void tracing_end(struct gpu_command *command);
+/* A head's track gets its name. */
+void tracing_name(unsigned head);
+/* A scanout shows another picture with the next flush; that came; and the display was told. */
+void tracing_scanout(struct gpu_scanout *scanout, const struct gpu_command *command);
+struct tracing_flip {
+	uint64_t begin_ns;
+	uint32_t resource;
+	bool fenced;
+};
+void tracing_flush(struct gpu_scanout *scanout, const struct gpu_command *command,
+		   struct tracing_flip *flip);
+void tracing_flipped(struct gpu_scanout *scanout, const struct tracing_flip *flip);
 
 /* --- limits.c ------------------------------------------------------------------------------- */
 
@@ -323,6 +358,23 @@ void scanout_excuse_copy(struct gpu *gpu, uint32_t resource, uint64_t bytes);
 void scanout_set_connected(struct gpu *gpu, unsigned head, bool connected);
 /* Blank, now: the device was reset. */
 void scanout_reset(struct gpu *gpu, unsigned head);
+
+/* --- pacing.c ------------------------------------------------------------------------------- */
+
+/*
+ * Viewers will be told of the part of what the scanout shows, with the next pacing_send; then the context that
+ * drew it draws no more until they have read it, and released(flush) comes. May be NULL.
+ */
+void pacing_update(struct gpu_scanout *scanout, const struct rect *part, struct gpu_command *flush,
+		   void (*released)(void *data));
+/* True: somebody is held back who was not before, and may have said something meanwhile. */
+bool pacing_hold(struct gpu *gpu);
+/* Tells viewers. */
+void pacing_send(struct gpu *gpu);
+/* The scanout's frame is another one now, or none. */
+void pacing_flip(struct gpu_scanout *scanout);
+/* Nobody is held back any more. */
+void pacing_finish(struct gpu *gpu);
 
 void cursor_update(struct gpu_command *command);
 void cursor_move(struct gpu_command *command);

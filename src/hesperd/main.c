@@ -32,6 +32,7 @@
 #include "render/spawner.h"
 #include "util/fd.h"
 #include "util/log.h"
+#include "util/trace.h"
 #include "vhost/vhost.h"
 
 struct hesperd {
@@ -351,6 +352,8 @@ static int start(struct hesperd *d)
 	struct display_server_options display = {
 		.vm_name = o->name,
 		.heads = o->outputs.count,
+		/* 0 is the server's own default: */
+		.hold_ms = o->hold_ms != 0 ? o->hold_ms : 1,
 		.callbacks = &display_callbacks,
 		.data = d,
 	};
@@ -365,6 +368,7 @@ static int start(struct hesperd *d)
 	gpu.pages = o->guest_pages == HESPERD_GUEST_PAGES_REFUSE ? GPU_PAGES_REFUSE
 		    : d->memory.host_memory                      ? GPU_PAGES_LIST
 								 : GPU_PAGES_DMA_BUF;
+	gpu.pace = o->pacing == HESPERD_PACING_RELEASE;
 	memcpy(gpu.outputs, o->outputs.list, sizeof(gpu.outputs));
 	for (unsigned i = 0; i < o->outputs.count; i++) {
 		display.output_names[i] = o->outputs.list[i].name;
@@ -406,6 +410,16 @@ static int start(struct hesperd *d)
 	return confine_self(&d->confine);
 }
 
+/* While files can be opened, and under the number that people know: the device's own is another. */
+static int start_trace(struct hesperd *d)
+{
+	int error = d->options.trace != NULL ? trace_open(d->options.trace, "hesperd") : 0;
+	if (error < 0) {
+		log_error("cannot write the trace %s: %s", d->options.trace, strerror(-error));
+	}
+	return error;
+}
+
 static int print_capabilities(void)
 {
 	printf("{\n  \"type\": \"gpu\",\n  \"features\": [\n    \"render-node\",\n    \"virgl\"\n  "
@@ -444,6 +458,9 @@ int main(int argc, char **argv)
 	d.errands.paths[KEEPER_DISPLAY] = d.options.display;
 	d.errands.paths[KEEPER_STATS] = d.options.stats;
 	seat_name(&d.seat, d.options.input, &d.errands);
+	if (start_trace(&d) < 0) {
+		return 1;
+	}
 	if (find_renderer(&d) < 0 || confine_begin(&d.confine, &d.options, &d.errands) < 0) {
 		return 1;
 	}
@@ -456,5 +473,6 @@ int main(int argc, char **argv)
 	window_files_destroy(d.window_files);
 	memory_path_finish(&d.memory);
 	confine_finish(&d.confine);
+	trace_close();
 	return d.status;
 }

@@ -12,7 +12,7 @@
 #include "util/options.h"
 
 /* Of hesperd itself; those of limits come behind them. */
-#define OWN_OPTIONS 28
+#define OWN_OPTIONS 31
 
 static const char *const notes[] = {
 	"hesperd is the virtio-gpu device of one virtual machine. QEMU (11.1 or newer) connects to "
@@ -42,6 +42,7 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		.log_level = LOG_WARN,
 		.render_server = getenv("HESPER_RENDER_SERVER"),
 		.render_process = getenv("HESPER_RENDER_PROCESS"),
+		.hold_ms = DISPLAY_HOLD_MS,
 		.watchdog_ms = 10000,
 		/* Drivers in the kernel reset a GPU after up to 10 s of graphics; that is better. */
 		.gpu_watchdog_ms = 30000,
@@ -80,6 +81,13 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"guest-pages", 0, OPTION_CHOICE, &o->guest_pages, "share|refuse",
 		 "whether the guest's Vulkan may import buffers that are pages of its RAM; where "
 		 "the host shares memory by host-memory, the renderer then sees all of that RAM"},
+		{"pacing", 0, OPTION_CHOICE, &o->pacing, "release|none",
+		 "whether a program of the guest waits, before it draws again, until viewers have "
+		 "read the picture that it drew before; without it pictures can tear"},
+		{"hold", 0, OPTION_MILLI, &o->hold_ms, "SECONDS",
+		 "how long a picture that a viewer has not read may hold the guest up; one that is "
+		 "slower misses pictures instead; 0: not at all",
+		 0, 10},
 		{"render", 0, OPTION_CHOICE, &o->render, "venus|none",
 		 "renderer of guest contexts; none draws nothing, for tests"},
 		{"window-size", 0, OPTION_UINT, &o->window_mib, "MIB",
@@ -104,6 +112,8 @@ int hesperd_parse(int argc, char **argv, struct hesperd_options *o)
 		{"render-read", 0, OPTION_STRING, &o->render_read, "PATH:…",
 		 "what else renderers may read, such as the folder of a Vulkan driver of your own"},
 		{"stats", 0, OPTION_STRING, &o->stats, "FILE", "write statistics here as JSON"},
+		{"trace", 0, OPTION_STRING, &o->trace, "FILE",
+		 "write here what takes how long, event by event, for Perfetto and 'hesper trace'"},
 		{"ready-fd", 0, OPTION_UINT, &ready_fd, "N",
 		 "write a line 'ready {json}' to this fd when the sockets are there", 1},
 		{"probe", 0, OPTION_FLAG, &o->probe, "",

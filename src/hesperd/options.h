@@ -19,6 +19,11 @@ enum hesperd_render {
 	HESPERD_RENDER_NONE,
 };
 
+enum hesperd_pacing {
+	HESPERD_PACING_RELEASE,
+	HESPERD_PACING_NONE,
+};
+
 enum hesperd_guest_pages {
 	HESPERD_GUEST_PAGES_SHARE,
 	HESPERD_GUEST_PAGES_REFUSE,
@@ -33,6 +38,8 @@ struct hesperd_options {
 	struct outputs outputs;
 	uint32_t memory; /* enum hesperd_memory */
 	uint32_t guest_pages; /* enum hesperd_guest_pages */
+	uint32_t pacing; /* enum hesperd_pacing */
+	uint32_t hold_ms;
 	uint32_t render; /* enum hesperd_render */
 	uint32_t window_mib;
 	const char *layer_dir;
@@ -44,6 +51,7 @@ struct hesperd_options {
 	uint32_t gpu_watchdog_ms; /* 0: never */
 	uint32_t sandbox; /* enum sandbox_mode */
 	const char *stats;
+	const char *trace;
 	uint32_t ready_fd;
 	uint32_t log_level; /* enum log_level */
 	bool probe;

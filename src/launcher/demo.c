@@ -17,6 +17,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /* How long the viewer may take to say something, and the picture may stand still. */
 #define VIEWER_MS 60000
@@ -43,9 +44,18 @@ static void fail(struct demo *demo)
 
 /* ---- the end ---- */
 
+/* The stages that no progress is shown of. */
+static void trace_stage(const char *stage, uint64_t begin_ns, uint64_t end_ns)
+{
+	if (trace_on()) {
+		trace_slice(TRACE_LAUNCHER, stage, begin_ns, end_ns, NULL);
+	}
+}
+
 static void on_stopped(void *data)
 {
 	struct demo *demo = data;
+	trace_stage("end", demo->end_began_ns, clock_now_ns());
 	for (size_t i = 0; i < sizeof(demo->signals) / sizeof(demo->signals[0]); i++) {
 		uv_close((uv_handle_t *)&demo->signals[i], NULL);
 	}
@@ -60,6 +70,10 @@ static void begin_end(struct demo *demo)
 	demo->ending = true;
 	uv_timer_stop(&demo->timer);
 	progress_break(&demo->progress);
+	demo->end_began_ns = clock_now_ns();
+	if (demo->app_asked) {
+		trace_stage("program", demo->app_started_ns, demo->end_began_ns);
+	}
 	if (demo->viewer.active) {
 		child_stop(&demo->viewer, VIEWER_TERM_MS);
 	} else {
@@ -151,6 +165,7 @@ static void start_app(struct demo *demo)
 	demo->app_asked = true;
 	count_anew(demo);
 	demo->app_started_ns = clock_now_ns();
+	trace_stage("viewer", demo->viewer_started_ns, demo->app_started_ns);
 	progress_begin(&demo->progress, demo->options.desktop ? "desktop" : "first frame");
 	uv_timer_start(&demo->timer, on_still, STILL_MS, 0);
 	stages_tell(&demo->stages, HOLD);
@@ -236,7 +251,7 @@ static void start_viewer(struct demo *demo)
 	char title[64];
 	char at[16];
 	char refresh[16];
-	const char *argv[24];
+	const char *argv[28];
 	size_t count = 0;
 	/* Early enough to be reached when frames are dropped, late enough to be in mid-spin. */
 	snprintf(at, sizeof(at), "%u", demo->options.frames / 3 + 1);
@@ -265,6 +280,10 @@ static void start_viewer(struct demo *demo)
 	if (demo->options.headless) {
 		argv[count++] = "--headless";
 	}
+	if (demo->options.trace != NULL) {
+		argv[count++] = "--trace";
+		argv[count++] = demo->traces[DEMO_TRACE_VIEWER];
+	}
 	argv[count] = NULL;
 	const struct child_spec spec = {
 		.argv = argv,
@@ -274,6 +293,7 @@ static void start_viewer(struct demo *demo)
 		.data = demo,
 	};
 	uv_timer_start(&demo->timer, on_viewer_timeout, VIEWER_MS, 0);
+	demo->viewer_started_ns = clock_now_ns();
 	child_start(&demo->viewer, &demo->loop, &spec);
 }
 
@@ -351,7 +371,7 @@ static bool prepare(struct demo *demo)
 			    strerror(-error));
 		return false;
 	}
-	if (!demo_choose_files(demo)) {
+	if (!demo_choose_files(demo) || !demo_begin_trace(demo)) {
 		return false;
 	}
 	if (!demo->options.headless && !demo_has_display()) {
@@ -370,6 +390,7 @@ static bool prepare(struct demo *demo)
 		.memory = demo_memory_names[demo->options.memory],
 		.sandbox = demo_sandbox_names[demo->options.sandbox],
 		.log_level = demo_log_names[demo->options.log],
+		.trace = demo->options.trace != NULL ? demo->traces[DEMO_TRACE_DEVICE] : NULL,
 		.log_dir = demo->logs,
 		.runtime_dir = demo->options.runtime_dir,
 		.guest_memory_mib = demo->options.guest_memory_mib,
@@ -452,6 +473,7 @@ int demo_main(int argc, char **argv)
 		status = EXIT_FAILURE;
 	}
 	stages_finish(&demo.stages);
+	demo_merge_traces(&demo);
 	json_decref(demo.app_summary);
 	return status;
 }

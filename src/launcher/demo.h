@@ -24,6 +24,7 @@ struct demo_options {
 	uint32_t sandbox; /* index into "off|on|strict" */
 	const char *qemu;
 	const char *runtime_dir;
+	const char *trace; /* NULL: none */
 	uint32_t log; /* enum log_level */
 };
 

@@ -2,9 +2,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "launcher/demo_impl.h"
 #include "launcher/report.h"
+#include "launcher/traces.h"
+#include "util/trace.h"
 
 static bool choose_out(struct demo *demo, char *out, size_t size)
 {
@@ -36,6 +39,10 @@ bool demo_choose_files(struct demo *demo)
 	snprintf(demo->view_summary, sizeof(demo->view_summary), "%s/logs/view.json", out);
 	snprintf(demo->view_log, sizeof(demo->view_log), "%s/logs/view.log", out);
 	snprintf(demo->app_log_path, sizeof(demo->app_log_path), "%s/logs/guest-app.log", out);
+	for (enum demo_trace i = 0; i < DEMO_TRACES; i++) {
+		static const char *const names[] = {"hesper", "hesperd", "view"};
+		snprintf(demo->traces[i], PATH_MAX, "%s/logs/trace-%s.json", out, names[i]);
+	}
 	int error = paths_make_dir(demo->logs);
 	if (error < 0) {
 		failure_set(&demo->failure, "cannot make %s: %s", demo->logs, strerror(-error));
@@ -46,6 +53,65 @@ bool demo_choose_files(struct demo *demo)
 	remove(demo->summary);
 	remove(demo->view_summary);
 	return true;
+}
+
+bool demo_begin_trace(struct demo *demo)
+{
+	if (demo->options.trace == NULL) {
+		return true;
+	}
+	/* What can be known now is not told at the end. */
+	FILE *merged = fopen(demo->options.trace, "ae");
+	if (merged == NULL) {
+		failure_set(&demo->failure, "cannot write the trace %s: %s", demo->options.trace,
+			    strerror(errno));
+		failure_fix(&demo->failure, "choose a file you can write to with --trace");
+		return false;
+	}
+	fclose(merged);
+	/* Of an earlier run. */
+	for (enum demo_trace i = 0; i < DEMO_TRACES; i++) {
+		remove(demo->traces[i]);
+	}
+	int error = trace_open(demo->traces[DEMO_TRACE_SELF], "hesper");
+	if (error < 0) {
+		failure_set(&demo->failure, "cannot write the trace %s: %s",
+			    demo->traces[DEMO_TRACE_SELF], strerror(-error));
+		return false;
+	}
+	trace_name(TRACE_LAUNCHER, "stages");
+	return true;
+}
+
+void demo_merge_traces(struct demo *demo)
+{
+	struct traces *traces = NULL;
+	int error = 0;
+	if (demo->options.trace == NULL) {
+		return;
+	}
+	trace_close();
+	traces = traces_create();
+	error = traces == NULL ? -ENOMEM : 0;
+	for (enum demo_trace i = 0; i < DEMO_TRACES && error == 0; i++) {
+		struct traces_file file;
+		int result = traces_add(traces, demo->traces[i], &file);
+		/* A program that was not started has none. */
+		error = result == -ENOENT ? 0 : result;
+	}
+	if (error == 0) {
+		error = traces_write(traces, demo->options.trace);
+	}
+	traces_destroy(traces);
+	if (error < 0) {
+		fprintf(stderr, "hesper: cannot write %s: %s; its parts are %s/trace-*.json\n",
+			demo->options.trace, strerror(-error), demo->logs);
+		return;
+	}
+	for (enum demo_trace i = 0; i < DEMO_TRACES; i++) {
+		remove(demo->traces[i]);
+	}
+	fprintf(stderr, "hesper: wrote %s\n", demo->options.trace);
 }
 
 bool demo_report(struct demo *demo)

@@ -112,6 +112,10 @@ int demo_parse(int argc, char **argv, struct demo_options *options)
 		 "Where the sockets are made (display.sock, qmp.sock), and kept; else a private "
 		 "directory that is removed",
 		 0, 0},
+		{"trace", 0, OPTION_STRING, &options->trace, "FILE",
+		 "Write here what takes how long in all the programs, event by event, for Perfetto "
+		 "and 'hesper trace'",
+		 0, 0},
 		{"log", 0, OPTION_CHOICE, &options->log, LOG_CHOICES,
 		 "How much the programs write into their logs", 0, 0},
 	};

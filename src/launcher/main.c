@@ -19,6 +19,8 @@ struct command {
 static const struct command commands[] = {
 	{"demo", demo_main, "show a guest's Vulkan picture on this host"},
 	{"view", view_main, "open another window on a running machine"},
+	{"trace", trace_main, "merge traces, and tell what each stage of a frame took"},
+	{"bench", bench_main, "measure hesper on this host"},
 	{"doctor", doctor_main, "say what works here, what does not, and the fix"},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))

@@ -61,6 +61,8 @@ int paths_find(struct paths *paths, const char *exe)
 		set_if_there(paths->view, X_OK, folder, "src/view/hesper-view");
 		set_if_there(paths->layer_dir, R_OK, folder, "layer");
 		set_if_there(paths->guest_build, X_OK, paths->source, "guest/build");
+		set_if_there(paths->bench, R_OK, paths->source, "bench/main.py");
+		set_if_there(paths->bench_programs, R_OK, folder, "bench");
 		return 0;
 	}
 	/* PREFIX/bin/hesper */
@@ -74,6 +76,8 @@ int paths_find(struct paths *paths, const char *exe)
 		snprintf(paths->layer_dir, sizeof(paths->layer_dir), "%s", HESPER_LAYER_DIR);
 	}
 	set_if_there(paths->guest_build, X_OK, HESPER_DATA_DIR, "guest/build");
+	set_if_there(paths->bench, R_OK, HESPER_LIBEXEC_DIR, "bench/main.py");
+	set_if_there(paths->bench_programs, R_OK, HESPER_LIBEXEC_DIR, "bench");
 	return 0;
 }
 

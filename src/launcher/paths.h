@@ -15,6 +15,8 @@ struct paths {
 	char hesperd[PATH_MAX];
 	char view[PATH_MAX];
 	char guest_build[PATH_MAX];
+	char bench[PATH_MAX]; /* the harness of the benchmarks */
+	char bench_programs[PATH_MAX]; /* the folder of its programs */
 	char layer_dir[PATH_MAX];
 	char source[PATH_MAX]; /* the source tree; empty when installed */
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/trace.h"
 
 #define REPEAT_NS (5 * CLOCK_NS_PER_S)
 /* Longer notes would wrap, and then not be rewritten. */
@@ -37,11 +38,20 @@ static void show(struct progress *progress, bool end, const char *text)
 	progress->dirty = progress->terminal && !end;
 }
 
+static void trace_stage(const struct progress *progress, const char *result)
+{
+	if (trace_on() && progress->stage[0] != '\0') {
+		trace_slice(TRACE_LAUNCHER, progress->stage, progress->begun_ns, clock_now_ns(),
+			    TRACE_ARGS(TRACE_TEXT("result", result)));
+	}
+}
+
 void progress_begin(struct progress *progress, const char *stage)
 {
 	progress_break(progress);
 	snprintf(progress->stage, sizeof(progress->stage), "%s", stage);
-	progress->shown_ns = clock_now_ns();
+	progress->begun_ns = clock_now_ns();
+	progress->shown_ns = progress->begun_ns;
 	if (progress->terminal) {
 		show(progress, false, "");
 	}
@@ -64,6 +74,7 @@ void progress_done(struct progress *progress, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	show(progress, true, text);
+	trace_stage(progress, text);
 	progress->stage[0] = '\0';
 }
 
@@ -86,5 +97,6 @@ void progress_break(struct progress *progress)
 		fputc('\n', progress->out);
 		progress->dirty = false;
 	}
+	trace_stage(progress, "did not end");
 	progress->stage[0] = '\0';
 }

@@ -8,13 +8,15 @@
 
 /*
  * What the user sees while something takes its time, on stderr: "hesper: guest image … ready". On
- * a terminal a line is rewritten in place; elsewhere each line is printed once.
+ * a terminal a line is rewritten in place; elsewhere each line is printed once. A stage is a slice of
+ * the launcher's trace, too.
  */
 struct progress {
 	FILE *out;
 	bool terminal;
 	char stage[64]; /* empty between stages */
 	uint64_t shown_ns; /* when something was last printed for what repeats */
+	uint64_t begun_ns; /* the stage */
 	bool dirty; /* a line on the terminal is not ended */
 };
 

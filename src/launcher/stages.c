@@ -131,6 +131,16 @@ static void on_hesperd_timeout(uv_timer_t *timer)
 	stages_fail(stages, "hesperd");
 }
 
+/* Behind what is there; there is room for it. */
+static void add(const char *argv[], const char *option, const char *value)
+{
+	while (*argv != NULL) {
+		argv++;
+	}
+	argv[0] = option;
+	argv[1] = value;
+}
+
 static void start_hesperd(struct stages *stages)
 {
 	const struct stages_options *options = &stages->options;
@@ -140,7 +150,7 @@ static void start_hesperd(struct stages *stages)
 	snprintf(size, sizeof(size), "%ux%u", options->size.width, options->size.height);
 	snprintf(refresh, sizeof(refresh), "%u", options->refresh);
 	stages_log_path(stages, log, "hesperd");
-	const char *const argv[] = {
+	const char *argv[32] = {
 		options->paths->hesperd,
 		"--socket-path",
 		stages->gpu_socket,
@@ -166,8 +176,10 @@ static void start_hesperd(struct stages *stages)
 		"3",
 		"--log",
 		options->log_level,
-		NULL,
 	};
+	if (options->trace != NULL) {
+		add(argv, "--trace", options->trace);
+	}
 	const struct child_spec spec = {
 		.argv = argv,
 		.log = log,

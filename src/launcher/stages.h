@@ -33,6 +33,7 @@ struct stages_options {
 	const char *memory; /* "auto", "dma-buf" or "host-memory" */
 	const char *sandbox; /* "off", "on" or "strict" */
 	const char *log_level; /* of hesperd */
+	const char *trace; /* of hesperd; NULL: none */
 	const char *log_dir; /* exists */
 	const char *runtime_dir; /* for sockets; exists, and is not removed; NULL: a private one */
 	const char *append; /* more for the kernel's command line; NULL: nothing */

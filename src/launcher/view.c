@@ -18,6 +18,7 @@ struct view_choice {
 	const char *socket;
 	const char *title;
 	const char *screenshot;
+	const char *trace;
 	uint32_t sandbox; /* index into sandbox_names */
 	bool headless;
 };
@@ -90,7 +91,7 @@ static bool check(struct view_choice *choice, const struct paths *paths, char fo
 
 static int become_viewer(const struct view_choice *choice, const struct paths *paths)
 {
-	char *argv[14];
+	char *argv[16];
 	size_t count = 0;
 	argv[count++] = (char *)paths->view;
 	argv[count++] = (char *)"--socket";
@@ -107,6 +108,10 @@ static int become_viewer(const struct view_choice *choice, const struct paths *p
 		argv[count++] = (char *)choice->screenshot;
 		argv[count++] = (char *)"--frames";
 		argv[count++] = (char *)"1";
+	}
+	if (choice->trace != NULL) {
+		argv[count++] = (char *)"--trace";
+		argv[count++] = (char *)choice->trace;
 	}
 	argv[count] = NULL;
 	execv(paths->view, argv);
@@ -127,6 +132,9 @@ int view_main(int argc, char **argv)
 		{"headless", 0, OPTION_FLAG, &choice.headless, NULL, "Open no window", 0, 0},
 		{"screenshot", 0, OPTION_STRING, &choice.screenshot, "FILE.png",
 		 "Write what the machine shows now, and exit", 0, 0},
+		{"trace", 0, OPTION_STRING, &choice.trace, "FILE",
+		 "Write here what takes how long, event by event, for Perfetto and 'hesper trace'",
+		 0, 0},
 	};
 	const struct option_table table = {
 		.program = "hesper view",

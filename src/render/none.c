@@ -151,6 +151,10 @@ static void none_submit(struct render *render, const struct render_submit *submi
 			       });
 }
 
+static void none_context_gate(struct render *render, uint32_t context, enum hesper_gate_state state)
+{
+}
+
 static void none_reset(struct render *render)
 {
 }
@@ -210,6 +214,7 @@ const struct render_impl render_none = {
 	.context_attach = none_context_resource,
 	.context_detach = none_context_resource,
 	.submit = none_submit,
+	.context_gate = none_context_gate,
 	.reset = none_reset,
 	.pause = none_pause,
 };

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "render/fence_watch.h"
+#include "render/gate.h"
 #include "util/fd.h"
 #include "util/log.h"
 
@@ -88,6 +89,7 @@ struct render_process {
 	uint32_t sequence;
 	uint32_t sent; /* sequence of the last request that is in the socket */
 	struct fence_watch fences;
+	struct hesper_gate *gate; /* NULL: it has none */
 };
 
 /* Of all processes. */
@@ -256,12 +258,19 @@ static void take_answer(struct render_process *process, struct render_wire_buffe
 	free(awaited);
 }
 
-static void take_ready(struct render_process *process, const struct render_wire_message *message)
+static void take_ready(struct render_process *process, const struct render_wire_buffer *buffer)
 {
-	const struct render_capset *capset = &message->ready.capset;
+	const struct render_capset *capset = &buffer->message.ready.capset;
 	if (process->is_ready || capset->id == 0 || capset->size > sizeof(capset->data)) {
 		lose(process, "its process introduced itself wrongly");
 		return;
+	}
+	if (buffer->fd >= 0) {
+		process->gate = gate_map(buffer->fd);
+		if (process->gate == NULL) {
+			lose(process, "its process gave a gate that is none");
+			return;
+		}
 	}
 	process->is_ready = true;
 	wind_up(process);
@@ -290,7 +299,7 @@ static void take_message(struct render_process *process, struct render_wire_buff
 	}
 	switch ((enum render_wire_type)message->type) {
 	case RENDER_WIRE_READY:
-		take_ready(process, message);
+		take_ready(process, buffer);
 		return;
 	case RENDER_WIRE_DONE:
 		take_answer(process, buffer);
@@ -563,6 +572,11 @@ void process_submit(struct render_process *process, const struct render_submit *
 	enqueue(process, &outgoing);
 }
 
+void process_gate(struct render_process *process, enum hesper_gate_state state)
+{
+	gate_set(process->gate, state);
+}
+
 int process_create(const struct process_options *options,
 		   const struct render_process_callbacks *callbacks, void *data,
 		   struct render_process **out)
@@ -639,5 +653,7 @@ void process_destroy(struct render_process *process)
 	uv_close((uv_handle_t *)&process->loss, handle_closed);
 	fence_watch_close(&process->fences);
 	fd_close(&process->fd);
+	gate_unmap(process->gate);
+	process->gate = NULL;
 	fail_requests(process);
 }

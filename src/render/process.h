@@ -77,6 +77,9 @@ struct outgoing *process_hold(struct render_process *process);
 void process_release(struct render_process *process, struct outgoing *held,
 		     const struct render_wire_message *message, int fd);
 
+/* See render_context_gate. Of a process without a gate: nothing. */
+void process_gate(struct render_process *process, enum hesper_gate_state state);
+
 /*
  * done(0) when the process has been handed the commands, maybe from inside this call. Owns
  * submit->commands.

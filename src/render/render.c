@@ -60,6 +60,11 @@ void render_submit(struct render *render, const struct render_submit *submit, re
 	render->impl->submit(render, submit, done, data);
 }
 
+void render_context_gate(struct render *render, uint32_t context, enum hesper_gate_state state)
+{
+	render->impl->context_gate(render, context, state);
+}
+
 void render_reset(struct render *render)
 {
 	render->impl->reset(render);

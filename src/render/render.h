@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include <hesper/gate.h>
+
 #include "frame/memory.h"
 
 /*
@@ -147,6 +149,12 @@ struct render_submit {
  */
 void render_submit(struct render *render, const struct render_submit *submit, render_done done,
 		   void *data);
+
+/*
+ * While it is not open, what the context submits to its GPU waits (hesper/gate.h). What it has
+ * submitted goes on. A new context's is open.
+ */
+void render_context_gate(struct render *render, uint32_t context, enum hesper_gate_state state);
 
 /* Drops every context and resource. */
 void render_reset(struct render *render);

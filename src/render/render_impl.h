@@ -26,6 +26,7 @@ struct render_impl {
 	void (*context_detach)(struct render *render, uint32_t context, uint32_t resource);
 	void (*submit)(struct render *render, const struct render_submit *submit, render_done done,
 		       void *data);
+	void (*context_gate)(struct render *render, uint32_t context, enum hesper_gate_state state);
 	void (*reset)(struct render *render);
 	void (*pause)(struct render *render, bool paused);
 };

@@ -676,6 +676,14 @@ static void venus_context_detach(struct render *render, uint32_t id, uint32_t re
 	}
 }
 
+static void venus_context_gate(struct render *render, uint32_t id, enum hesper_gate_state state)
+{
+	const struct context *context = find_context((struct venus *)render, id);
+	if (context != NULL) {
+		process_gate(context->process, state);
+	}
+}
+
 static void venus_submit(struct render *render, const struct render_submit *submit,
 			 render_done done, void *data)
 {
@@ -786,6 +794,7 @@ const struct render_impl render_venus = {
 	.context_attach = venus_context_attach,
 	.context_detach = venus_context_detach,
 	.submit = venus_submit,
+	.context_gate = venus_context_gate,
 	.reset = venus_reset,
 	.pause = venus_pause,
 };

@@ -121,6 +121,9 @@ static bool well_formed(const struct render_wire_buffer *buffer, enum render_wir
 	case RENDER_WIRE_DONE:
 		wanted_fds = message->done.fd_type != RENDER_WIRE_FD_NONE;
 		break;
+	case RENDER_WIRE_READY:
+		wanted_fds = message->ready.gate != 0;
+		break;
 	default:
 		break;
 	}

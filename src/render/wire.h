@@ -26,7 +26,7 @@ enum render_wire_type {
 	RENDER_WIRE_DETACH,
 	RENDER_WIRE_SUBMIT, /* commands behind it in the datagram, or in a sealed memfd; or none */
 	/* process to hesperd. */
-	RENDER_WIRE_READY, /* once, first */
+	RENDER_WIRE_READY, /* once, first; one fd if gate is not 0 */
 	RENDER_WIRE_DONE, /* one fd if fd_type is not NONE */
 	RENDER_WIRE_FENCE,
 	RENDER_WIRE_LOST, /* the last one */
@@ -76,6 +76,7 @@ struct render_wire_message {
 		} submit;
 		struct {
 			struct render_capset capset;
+			uint32_t gate; /* 1: one fd, of the context's gate (gate.h) */
 		} ready;
 		struct {
 			int32_t status; /* 0 or negative errno */

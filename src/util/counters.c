@@ -21,6 +21,7 @@ static const char *const names[] = {
 	[COUNTER_MAP_FAILURES] = "map_failures",
 	[COUNTER_PAGES_SHARED] = "guest_pages_shared",
 	[COUNTER_PAGES_REFUSED] = "guest_pages_refused",
+	[COUNTER_PACED] = "paced",
 	[COUNTER_HOT_PLUG_EVENTS] = "hot_plug_events",
 	[COUNTER_FRAMES_SENT] = "frames_sent",
 	[COUNTER_FRAMES_DROPPED] = "frames_dropped",

@@ -32,6 +32,8 @@ enum counter {
 	/* Guest pages that the renderer's Vulkan can import, and such that it refuses. */
 	COUNTER_PAGES_SHARED,
 	COUNTER_PAGES_REFUSED,
+	/* Pictures that a guest had flipped away from while a viewer still read them. */
+	COUNTER_PACED,
 	/* Times the guest was told that its monitors changed. */
 	COUNTER_HOT_PLUG_EVENTS,
 	/* Display. */

@@ -8,6 +8,7 @@
 
 #include "util/clock.h"
 #include "util/fd.h"
+#include "util/trace.h"
 
 /*
  * THEORY OF OPERATION
@@ -109,6 +110,7 @@ static void *run(void *data)
 	struct view_bus *bus = data;
 	pthread_setname_np(pthread_self(), "bus");
 	uv_run(&bus->loop, UV_RUN_DEFAULT);
+	trace_flush();
 	return NULL;
 }
 

@@ -49,6 +49,7 @@ struct view_console_event {
 	struct frame frame;  /* with a reference, when has_update */
 	struct view_update *update; /* to be answered */
 	uint64_t arrived_ns;
+	uint64_t frame_id;  /* as in trace_frame_id; 0: nothing is traced */
 	bool has_cursor;
 	struct view_cursor cursor;
 };

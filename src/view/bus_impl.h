@@ -39,6 +39,7 @@ struct view_bus {
 struct view_update {
 	struct letter letter; /* the answer, made with the update so that answering cannot fail */
 	struct display_update *update;
+	uint64_t frame_id; /* as in view_console_event */
 };
 
 /* Bus thread: an answer for the server. */

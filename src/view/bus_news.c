@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "util/clock.h"
+#include "util/trace.h"
 
 /*
  * What the server says, on its way to the main thread. For each console there is one place, in
@@ -65,6 +66,10 @@ void view_bus_deliver_answer(struct letter *letter)
 {
 	struct view_update *update = container_of(letter, struct view_update, letter);
 	display_update_done(update->update);
+	if (trace_on() && update->frame_id != 0) {
+		trace_mark(TRACE_ANSWERED, "answered", clock_now_ns(),
+			   TRACE_ARGS(TRACE_ID("frame", update->frame_id)));
+	}
 	free(update);
 }
 
@@ -81,11 +86,29 @@ static struct view_update *take_update(struct view_console_event *next)
 	return update;
 }
 
-static void answer(struct view_update *update)
+/* One that the main thread has not seen. */
+static void answer_unread(struct view_update *update, const char *why)
 {
-	if (update != NULL) {
-		view_bus_deliver_answer(&update->letter);
+	if (update == NULL) {
+		return;
 	}
+	if (trace_on() && update->frame_id != 0) {
+		uint64_t now = clock_now_ns();
+		trace_mark(
+			TRACE_ARRIVE, "left out", now,
+			TRACE_ARGS(TRACE_ID("frame", update->frame_id), TRACE_TEXT("reason", why)));
+		trace_end("wait", update->frame_id, now, NULL);
+	}
+	view_bus_deliver_answer(&update->letter);
+}
+
+/* Until the main thread draws it, or something else becomes of it. */
+static void trace_arrival(unsigned console, uint64_t frame_id, uint64_t arrived_ns)
+{
+	const struct trace_arg *args = TRACE_ARGS(TRACE_NUMBER("console", console));
+	trace_frame_slice(TRACE_FLOW_THROUGH, TRACE_ARRIVE, "arrive", frame_id, arrived_ns,
+			  clock_now_ns(), args);
+	trace_begin("wait", frame_id, arrived_ns, args);
 }
 
 static void on_update(void *data, unsigned console, const struct rect *rect,
@@ -101,6 +124,9 @@ static void on_update(void *data, unsigned console, const struct rect *rect,
 	own->letter.deliver = view_bus_deliver_answer;
 	own->letter.discard = view_bus_deliver_answer;
 	own->update = update;
+	own->frame_id = display_update_frame_id(update);
+	uint64_t frame_id = own->frame_id;
+	uint64_t arrived_ns = clock_now_ns();
 	pthread_mutex_lock(&bus->lock);
 	struct view_console_event *next = next_of(bus, console);
 	bus->dropped += next->has_update;
@@ -109,9 +135,14 @@ static void on_update(void *data, unsigned console, const struct rect *rect,
 	next->frame = bus->sources[console];
 	memory_ref(next->frame.memory);
 	next->update = own;
-	next->arrived_ns = clock_now_ns();
+	next->arrived_ns = arrived_ns;
+	next->frame_id = frame_id;
 	view_bus_unlock_and_wake(bus);
-	answer(older);
+	/* From here on it may be gone. */
+	answer_unread(older, "a newer one came");
+	if (trace_on() && frame_id != 0) {
+		trace_arrival(console, frame_id, arrived_ns);
+	}
 }
 
 static void on_disable(void *data, unsigned console)
@@ -124,7 +155,7 @@ static void on_disable(void *data, unsigned console)
 	struct view_update *older = take_update(next);
 	next->disabled = true;
 	view_bus_unlock_and_wake(bus);
-	answer(older);
+	answer_unread(older, "the display went dark");
 }
 
 static void on_cursor_define(void *data, unsigned console, uint32_t width, uint32_t height,
@@ -220,5 +251,5 @@ void view_bus_forget(struct view_bus *bus, unsigned console)
 	next->has_cursor = false;
 	next->disabled = false;
 	pthread_mutex_unlock(&bus->lock);
-	answer(left);
+	answer_unread(left, "it is not shown any more");
 }

@@ -21,7 +21,7 @@ static bool read_back(struct vk *vk, const struct picture *picture, struct vk_ho
 			       buffer->buffer, 1, &region);
 	vkCmdPipelineBarrier(vk->commands, VK_PIPELINE_STAGE_TRANSFER_BIT,
 			     VK_PIPELINE_STAGE_HOST_BIT, 0, 1, &visible, 0, NULL, 0, NULL);
-	return vk_submit_and_wait(vk, VK_NULL_HANDLE);
+	return vk_submit_and_wait(vk, VK_NULL_HANDLE, 0);
 }
 
 /* In place: RGB in PNG's order, tightly packed. A screen has no alpha, whatever the format says. */

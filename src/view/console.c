@@ -5,6 +5,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /* When a display takes nothing: again so soon, while a picture is waited with, and later on. */
 #define RETRY_NS CLOCK_NS_PER_MS
@@ -51,9 +52,23 @@ static void settle(struct console *console)
 	console->waiting = false;
 }
 
-static void leave_out(struct console *console)
+static void trace_left_out(const struct console *console, const char *why)
+{
+	uint64_t now = clock_now_ns();
+	trace_mark(TRACE_DISPLAY, "left out", now,
+		   TRACE_ARGS(TRACE_ID("frame", console->frame_id),
+			      TRACE_NUMBER("console", console->id), TRACE_TEXT("reason", why)));
+	if (!console->tried) {
+		trace_end("wait", console->frame_id, now, NULL);
+	}
+}
+
+static void leave_out(struct console *console, const char *why)
 {
 	if (console->waiting) {
+		if (trace_on() && console->frame_id != 0) {
+			trace_left_out(console, why);
+		}
 		console->shared->dropped++;
 		settle(console);
 	}
@@ -66,7 +81,7 @@ void console_close(struct console *console)
 	}
 	log_debug("console %u (%s): not shown", console->id, console->info.label);
 	view_bus_listen(console->shared->bus, console->id, false);
-	leave_out(console);
+	leave_out(console, "its screen was closed");
 	remember(console, &(struct frame){0});
 	console->screen->ops->destroy(console->screen);
 	console->screen = NULL;
@@ -88,13 +103,15 @@ void console_event(struct console *console, struct view_console_event *event)
 		free(event->cursor.pixels);
 	}
 	if (event->disabled) {
-		leave_out(console);
+		leave_out(console, "the display went dark");
 		remember(console, &(struct frame){0});
 		console->dirty = true;
 	}
 	if (event->has_update) {
-		leave_out(console);
+		leave_out(console, "a newer one came");
 		console->waiting = true;
+		console->tried = false;
+		console->frame_id = event->frame_id;
 		console->next = event->frame;
 		console->update = event->update;
 		console->arrived_ns = event->arrived_ns;
@@ -104,7 +121,7 @@ void console_event(struct console *console, struct view_console_event *event)
 void console_drop_unseen(struct console *console)
 {
 	if (console->screen == NULL && console->waiting) {
-		leave_out(console);
+		leave_out(console, "it has no screen");
 		remember(console, &(struct frame){0});
 	}
 }
@@ -142,7 +159,12 @@ static enum screen_result show(struct console *console, const struct frame *fram
 static enum screen_result draw(struct console *console, uint64_t timeout_ns)
 {
 	struct screen *screen = console->screen;
+	screen->frame_id = console->waiting ? console->frame_id : 0;
 	if (console->waiting) {
+		if (trace_on() && console->frame_id != 0 && !console->tried) {
+			trace_end("wait", console->frame_id, clock_now_ns(), NULL);
+		}
+		console->tried = true;
 		return show(console, &console->next, timeout_ns);
 	}
 	if (console->shown.memory != NULL) {
@@ -159,7 +181,7 @@ static void wait_longer(struct console *console)
 		console->busy_since_ns = now;
 	}
 	if (now - console->busy_since_ns >= CONSOLE_PATIENCE_NS) {
-		leave_out(console);
+		leave_out(console, "the display takes none");
 		console->dirty = true;
 		console->stalled = true;
 	}
@@ -179,11 +201,11 @@ enum console_drawn console_draw(struct console *console, uint64_t timeout_ns, ui
 		wait_longer(console);
 		return CONSOLE_NOTHING;
 	case SCREEN_SKIPPED:
-		leave_out(console);
+		leave_out(console, "it cannot be shown");
 		take_up(console);
 		return CONSOLE_NOTHING;
 	case SCREEN_FAILED:
-		leave_out(console);
+		leave_out(console, "drawing failed");
 		return CONSOLE_FAILED;
 	}
 	take_up(console);

@@ -36,6 +36,8 @@ struct console {
 	struct frame next; /* with a reference */
 	struct view_update *update;
 	uint64_t arrived_ns;
+	uint64_t frame_id;  /* as in view_console_event */
+	bool tried;  /* to draw it */
 	bool dirty;  /* what is shown must be drawn again */
 	uint64_t busy_since_ns; /* its display takes no picture; 0: it does */
 	bool stalled; /* and that for too long */

@@ -72,6 +72,13 @@ static const char *hint_of(const struct view_input *input)
 						 : "Ctrl+Alt+G grabs keyboard and pointer";
 }
 
+static void tell_hint(struct view_input *input, unsigned console)
+{
+	if (input->options.hint_changed != NULL) {
+		input->options.hint_changed(input->options.data, console);
+	}
+}
+
 /* SDL's grabs, as the state wants them. */
 static void take_hold(struct view_input *input)
 {
@@ -96,8 +103,8 @@ static void take_hold(struct view_input *input)
 	const char *hint = hint_of(input);
 	if (input->hint != hint) {
 		input->hint = hint;
-		if (input->focus != NULL && input->options.hint_changed != NULL) {
-			input->options.hint_changed(input->options.data, input->focus_console);
+		if (input->focus != NULL) {
+			tell_hint(input, input->focus_console);
 		}
 	}
 }
@@ -119,6 +126,7 @@ static void on_focus(struct view_input *input, const struct view_window_info *wh
 	input->pointer.grabbed |= input->options.grab;
 	keyboard_focus(&input->keyboard, where->console, SDL_GetModState());
 	take_hold(input);
+	tell_hint(input, where->console);
 }
 
 static void on_focus_lost(struct view_input *input, const struct view_window_info *where)
@@ -126,9 +134,10 @@ static void on_focus_lost(struct view_input *input, const struct view_window_inf
 	release(input, where->console);
 	if (input->focus == where->window) {
 		input->pointer.grabbed = false;
-		take_hold(input); /* still knows the window whose title has changed */
+		take_hold(input); /* while it knows the window */
 		input->focus = NULL;
 		take_hold(input);
+		tell_hint(input, where->console);
 	}
 }
 

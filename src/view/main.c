@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/log.h"
+#include "util/trace.h"
 #include "view/view.h"
 
 static void run(struct view *view)
@@ -52,6 +53,7 @@ static bool start(struct view *view, const struct presenter_callbacks *callbacks
 		return false;
 	}
 	source_cache_init(&view->sources, &view->vk);
+	view->sources.never_import = options->import == VIEW_IMPORT_COPY;
 	shared->sources = &view->sources;
 	const struct view_bus_options bus = {.socket = options->socket,
 					     .qmp = options->qmp,
@@ -77,12 +79,35 @@ static bool start(struct view *view, const struct presenter_callbacks *callbacks
 	return true;
 }
 
+/* While files can be opened. */
+static bool start_trace(const struct view_options *options)
+{
+	static const struct {
+		enum trace_track track;
+		const char *name;
+	} tracks[] = {
+		{TRACE_ARRIVE, "arrive"},   {TRACE_DISPLAY, "display"},   {TRACE_COPY, "gpu copy"},
+		{TRACE_PRESENT, "present"}, {TRACE_ANSWERED, "answered"},
+	};
+	int error = options->trace != NULL ? trace_open(options->trace, "hesper-view") : 0;
+	if (error < 0) {
+		log_error("cannot write the trace %s: %s", options->trace, strerror(-error));
+		return false;
+	}
+	for (size_t i = 0; trace_on() && i < sizeof(tracks) / sizeof(tracks[0]); i++) {
+		trace_name(tracks[i].track, tracks[i].name);
+	}
+	trace_flush();
+	return true;
+}
+
 /* The exit status. */
 static int show(struct view *view)
 {
 	struct presenter_callbacks callbacks = view_callbacks;
 	callbacks.data = view;
-	bool right = view_confine(&view->sandbox, &view->options, &view->errands) == 0 &&
+	bool right = start_trace(&view->options) &&
+		     view_confine(&view->sandbox, &view->options, &view->errands) == 0 &&
 		     start(view, &callbacks);
 	if (right) {
 		run(view);
@@ -90,6 +115,7 @@ static int show(struct view *view)
 		right = !view->failed;
 	}
 	errands_finish(&view->errands);
+	trace_close();
 	return right ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

@@ -34,6 +34,22 @@ enum view_cursor_mode {
 	VIEW_CURSOR_DRAW, /* it is drawn into the picture */
 };
 
+/* In the order of the words of --present. */
+enum view_present {
+	VIEW_PRESENT_AUTO, /* the newest picture without tearing; else each in turn */
+	VIEW_PRESENT_FIFO,
+	VIEW_PRESENT_FIFO_RELAXED,
+	VIEW_PRESENT_MAILBOX,
+	VIEW_PRESENT_IMMEDIATE,
+	VIEW_PRESENTS,
+};
+
+/* In the order of the words of --import. */
+enum view_import {
+	VIEW_IMPORT_AUTO, /* as the driver can */
+	VIEW_IMPORT_COPY, /* not at all: the CPU copies */
+};
+
 #define VIEW_ANY_DEVICE UINT32_MAX
 
 /* Consoles have the numbers 0 to VIEW_MAX_CONSOLES - 1; of others the viewer knows nothing. */
@@ -50,6 +66,7 @@ struct view_options {
 	uint32_t screenshot_at;  /* presented frame number, from 1; 0: the last one */
 	uint32_t frames;  /* exit after as many; 0: no end */
 	const char *summary;  /* NULL: none */
+	const char *trace;  /* NULL: none */
 	const char *title;
 	const char *log;  /* a level's name */
 	uint32_t wait_s;  /* for the socket to be there */
@@ -61,6 +78,8 @@ struct view_options {
 	uint32_t filter;  /* enum view_filter */
 	uint32_t pointer; /* enum view_pointer */
 	uint32_t cursor;  /* enum view_cursor_mode */
+	uint32_t import;  /* enum view_import */
+	uint32_t present; /* enum view_present */
 	bool grab;
 	uint32_t status_fd;  /* 0: none */
 	const char *device_text; /* as given, or NULL */

@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/trace.h"
 #include "view/cursor.h"
 #include "view/overlay.h"
 
@@ -40,8 +42,14 @@ static enum screen_result show(struct screen *screen, struct source *source,
 	ring->last = ring->last == picture ? NULL : ring->last;
 	if (!vk_begin(vk) || !picture_record(vk, &ring->converter, picture, source, frame) ||
 	    (cursor != NULL && !overlay_record(vk, &ring->overlay, picture, cursor)) ||
-	    !vk_submit_and_wait(vk, VK_NULL_HANDLE)) {
+	    !vk_submit_and_wait(vk, VK_NULL_HANDLE, screen->frame_id)) {
 		return SCREEN_FAILED;
+	}
+	if (trace_on() && screen->frame_id != 0) {
+		/* There is no display to give it to. */
+		uint64_t now = clock_now_ns();
+		trace_frame_slice(TRACE_FLOW_IN, TRACE_PRESENT, "present", screen->frame_id, now,
+				  now, TRACE_ARGS(TRACE_NUMBER("headless", 1)));
 	}
 	ring->last = picture;
 	ring->next = (ring->next + 1) % RING;

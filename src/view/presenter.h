@@ -43,6 +43,8 @@ struct screen_ops {
 struct screen {
 	const struct screen_ops *ops;
 	unsigned console;
+	uint64_t
+		frame_id; /* of what is shown next, as in view_console_event; 0: what was shown before */
 };
 
 /* What the user wants. All on the main thread, while the presenter waits or is ticked. */
@@ -83,6 +85,7 @@ struct presenter_ops {
 
 struct presenter {
 	const struct presenter_ops *ops;
+	const char *present_mode; /* of the screen shown to last, for the summary; NULL: none */
 };
 
 /*

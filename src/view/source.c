@@ -59,6 +59,14 @@ void source_cache_prune(struct source_cache *cache, uint64_t now_ns)
 	}
 }
 
+uint64_t source_cache_due_ns(const struct source_cache *cache)
+{
+	if (list_empty(&cache->sources)) {
+		return UINT64_MAX;
+	}
+	return container_of(cache->sources.next, struct source, link)->used_ns + SOURCE_IDLE_NS;
+}
+
 static bool matches(const struct source *source, const struct stat *stat, const struct frame *frame)
 {
 	const struct frame *shape = &source->shape;
@@ -71,6 +79,13 @@ static bool matches(const struct source *source, const struct stat *stat, const 
 static bool import(struct source_cache *cache, struct source *source, const struct frame *frame)
 {
 	struct vk *vk = cache->vk;
+	if (cache->never_import) {
+		if (!cache->warned) {
+			cache->warned = true;
+			log_warn("the CPU copies every frame, as --import copy asks for");
+		}
+		return source_make_copy(vk, source, frame);
+	}
 	if (frame->memory->kind == MEMORY_DMA_BUF) {
 		if (source_import_dma_buf_image(vk, source, frame) ||
 		    source_import_dma_buf_buffer(vk, source, frame)) {

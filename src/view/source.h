@@ -51,6 +51,7 @@ struct source_cache {
 	struct vk *vk;
 	struct list sources;
 	unsigned count;
+	bool never_import; /* every frame is copied by the CPU, though the driver could import it */
 	bool warned;
 	enum source_path worst; /* of all that were ever shown: SOURCE_COPY if any was copied */
 };
@@ -67,6 +68,9 @@ void source_cache_clear(struct source_cache *cache);
 
 /* Forgets what is idle. No GPU work may be under way. */
 void source_cache_prune(struct source_cache *cache, uint64_t now_ns);
+
+/* When the next one will have been idle for so long; UINT64_MAX when there is none. */
+uint64_t source_cache_due_ns(const struct source_cache *cache);
 
 /*
  * The import of the frame's buffer; made when it is not there yet, and then the least recently

@@ -41,20 +41,21 @@ static json_t *build(const struct summary *summary)
 	const struct console *first = summary->first;
 	json_t *validation =
 		vk->validating ? json_integer(atomic_load(&vk->validation_messages)) : json_null();
-	return json_pack(
-		"{s:I, s:I, s:f, s:f, s:o, s:o, s:s, s:I, s:s, s:s, s:i, s:i, s:s?, s:o, s:o}",
-		"frames_presented", (json_int_t)stats->presented, "frames_dropped",
-		(json_int_t)summary->dropped, "seconds", stats_seconds(stats), "fps",
-		stats_fps(stats), "frame_ms", percentiles(&stats->intervals), "present_ms",
-		percentiles(&stats->latencies), "memory_path", source_path_name(summary->path),
-		"cpu_copied_bytes", (json_int_t)summary->copied, "device",
-		vk->properties.deviceName, "driver", vk->driver, "width", (int)first->width,
-		"height", (int)first->height, "format",
-		first->format != NULL ? first->format->name : NULL, "consoles",
-		build_consoles(summary), "validation_messages", validation);
+	return json_pack("{s:I, s:I, s:f, s:f, s:o, s:o, s:s, s:I, s:s, s:s, s:i, s:i, s:s?, s:s?, "
+			 "s:o, s:o}",
+			 "frames_presented", (json_int_t)stats->presented, "frames_dropped",
+			 (json_int_t)summary->dropped, "seconds", stats_seconds(stats), "fps",
+			 stats_fps(stats), "frame_ms", percentiles(&stats->intervals), "present_ms",
+			 percentiles(&stats->latencies), "memory_path",
+			 source_path_name(summary->path), "cpu_copied_bytes",
+			 (json_int_t)summary->copied, "device", vk->properties.deviceName, "driver",
+			 vk->driver, "width", (int)first->width, "height", (int)first->height,
+			 "format", first->format != NULL ? first->format->name : NULL,
+			 "present_mode", summary->present_mode, "consoles", build_consoles(summary),
+			 "validation_messages", validation);
 }
 
-bool summary_write(const struct summary *summary, struct errands *errands)
+bool summary_write(const struct summary *summary, struct errands *errands, bool wait)
 {
 	json_t *json = build(summary);
 	FILE *file = errands_open();
@@ -69,7 +70,7 @@ bool summary_write(const struct summary *summary, struct errands *errands)
 	}
 	json_decref(json);
 	/* Why it was not written stands in the log already. */
-	return errands_write(errands, VIEW_SUMMARY, ERRANDS_NO_NUMBER, file, true) == 0;
+	return errands_write(errands, VIEW_SUMMARY, ERRANDS_NO_NUMBER, file, wait) == 0;
 }
 
 void summary_status(const struct summary *summary, int fd)

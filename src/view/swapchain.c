@@ -3,6 +3,7 @@
 
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /*
  * Replacing: the new swapchain is made with the old one as its oldSwapchain, which retires it but
@@ -41,20 +42,47 @@ static bool choose_format(const struct swapchain *swapchain, VkSurfaceFormatKHR 
 	return false;
 }
 
-/* The newest picture, if that can be had without tearing; else each in turn. */
-static VkPresentModeKHR choose_mode(const struct swapchain *swapchain)
+/* In the order of enum view_present; that one's first is a choice of ours. */
+static const struct {
+	VkPresentModeKHR mode;
+	const char *name;
+} modes[VIEW_PRESENTS] = {
+	[VIEW_PRESENT_AUTO] = {VK_PRESENT_MODE_MAILBOX_KHR, "mailbox"},
+	[VIEW_PRESENT_FIFO] = {VK_PRESENT_MODE_FIFO_KHR, "fifo"},
+	[VIEW_PRESENT_FIFO_RELAXED] = {VK_PRESENT_MODE_FIFO_RELAXED_KHR, "fifo-relaxed"},
+	[VIEW_PRESENT_MAILBOX] = {VK_PRESENT_MODE_MAILBOX_KHR, "mailbox"},
+	[VIEW_PRESENT_IMMEDIATE] = {VK_PRESENT_MODE_IMMEDIATE_KHR, "immediate"},
+};
+
+const char *swapchain_mode_name(VkPresentModeKHR mode)
+{
+	for (int i = 0; i < VIEW_PRESENTS; i++) {
+		if (modes[i].mode == mode) {
+			return modes[i].name;
+		}
+	}
+	return "unknown";
+}
+
+/* FIFO is always there (Vulkan 1.3, VkPresentModeKHR). */
+static VkPresentModeKHR choose_mode(struct swapchain *swapchain)
 {
 	VkPhysicalDevice device = swapchain->vk->physical;
-	VkPresentModeKHR modes[16];
+	VkPresentModeKHR offered[16];
 	uint32_t count = 16;
-	if (vkGetPhysicalDeviceSurfacePresentModesKHR(device, swapchain->surface, &count, modes) <
+	if (vkGetPhysicalDeviceSurfacePresentModesKHR(device, swapchain->surface, &count, offered) <
 	    0) {
 		count = 0;
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		if (modes[i] == VK_PRESENT_MODE_MAILBOX_KHR) {
-			return modes[i];
+		if (offered[i] == modes[swapchain->wanted].mode) {
+			return offered[i];
 		}
+	}
+	if (swapchain->wanted > VIEW_PRESENT_FIFO && !swapchain->warned) {
+		swapchain->warned = true;
+		log_warn("this window cannot be presented to by --present=%s: fifo it is",
+			 modes[swapchain->wanted].name);
 	}
 	return VK_PRESENT_MODE_FIFO_KHR;
 }
@@ -133,6 +161,7 @@ static enum swapchain_result make(struct swapchain *swapchain, uint32_t width, u
 		log_error("%s cannot copy into this window", vk->properties.deviceName);
 		return SWAPCHAIN_FAILED;
 	}
+	swapchain->mode = choose_mode(swapchain);
 	uint32_t most = caps.maxImageCount == 0 ? SWAPCHAIN_MAX_IMAGES : caps.maxImageCount;
 	VkSwapchainKHR old = swapchain->handle;
 	const VkSwapchainCreateInfoKHR create = {
@@ -146,7 +175,7 @@ static enum swapchain_result make(struct swapchain *swapchain, uint32_t width, u
 		.imageUsage = VK_IMAGE_USAGE_TRANSFER_DST_BIT,
 		.preTransform = caps.currentTransform,
 		.compositeAlpha = choose_alpha(&caps),
-		.presentMode = choose_mode(swapchain),
+		.presentMode = swapchain->mode,
 		.clipped = VK_TRUE,
 		.oldSwapchain = old};
 	VkResult result = vkCreateSwapchainKHR(vk->device, &create, NULL, &swapchain->handle);
@@ -238,11 +267,11 @@ enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t wi
 	return ready(swapchain, timeout_ns);
 }
 
-bool swapchain_present(struct swapchain *swapchain)
+bool swapchain_present(struct swapchain *swapchain, uint64_t frame_id)
 {
 	struct vk *vk = swapchain->vk;
 	uint32_t index = swapchain->index;
-	if (!let_go(swapchain) || !vk_submit_and_wait(vk, swapchain->drawn[index])) {
+	if (!let_go(swapchain) || !vk_submit_and_wait(vk, swapchain->drawn[index], frame_id)) {
 		return false;
 	}
 	const VkPresentInfoKHR present = {.sType = VK_STRUCTURE_TYPE_PRESENT_INFO_KHR,
@@ -251,7 +280,12 @@ bool swapchain_present(struct swapchain *swapchain)
 					  .swapchainCount = 1,
 					  .pSwapchains = &swapchain->handle,
 					  .pImageIndices = &index};
+	uint64_t begin = trace_on() ? clock_now_ns() : 0;
 	VkResult result = vkQueuePresentKHR(vk->queue, &present);
+	if (trace_on() && frame_id != 0) {
+		trace_frame_slice(TRACE_FLOW_IN, TRACE_PRESENT, "present", frame_id, begin,
+				  clock_now_ns(), TRACE_ARGS(TRACE_NUMBER("headless", 0)));
+	}
 	if (result == VK_ERROR_OUT_OF_DATE_KHR || result == VK_SUBOPTIMAL_KHR) {
 		swapchain->stale = true;
 		return true;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "view/options.h"
 #include "view/vk.h"
 
 #define SWAPCHAIN_MAX_IMAGES 16
@@ -14,6 +15,9 @@ struct swapchain {
 	struct vk *vk;
 	VkSurfaceKHR surface; /* not owned */
 	VkSwapchainKHR handle; /* VK_NULL_HANDLE until the first acquire */
+	enum view_present wanted; /* by the user */
+	VkPresentModeKHR mode;
+	bool warned; /* that the mode is not what is wanted */
 	VkFormat format;
 	VkExtent2D extent;
 	uint32_t count;
@@ -42,9 +46,12 @@ enum swapchain_result swapchain_acquire(struct swapchain *swapchain, uint32_t wi
 
 /*
  * Ends and submits vk->commands, waits until the GPU is done, and shows the image, which the
- * commands left in vk_use_presented. False after words in the log.
+ * commands left in vk_use_presented. frame_id: for traces, 0 for none. False after words in the log.
  */
-bool swapchain_present(struct swapchain *swapchain);
+bool swapchain_present(struct swapchain *swapchain, uint64_t frame_id);
+
+/* "mailbox" and so on, as --present has them. */
+const char *swapchain_mode_name(VkPresentModeKHR mode);
 
 void swapchain_finish(struct swapchain *swapchain);
 

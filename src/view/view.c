@@ -211,7 +211,7 @@ void view_on_event(struct view *view, struct view_event *event)
 	}
 	view_draw(view);
 	if (event->captures > 0) {
-		view_capture(view);
+		view_write_now(view);
 	}
 	if (event->gone < 0) {
 		on_gone(view, event);
@@ -269,7 +269,7 @@ void view_draw(struct view *view)
 
 uint64_t view_due_ns(struct view *view)
 {
-	uint64_t due = stats_next_tick(&view->stats);
+	uint64_t due = view_tick_due_ns(view);
 	for (unsigned i = 0; i < VIEW_MAX_CONSOLES; i++) {
 		uint64_t own = console_due_ns(&view->consoles[i]);
 		due = own < due ? own : due;

@@ -38,8 +38,12 @@ uint64_t view_due_ns(struct view *view);
 
 /* view_report.c: what is written to files and descriptors. */
 void view_capture(struct view *view);
+/* What SIGUSR1 asks for: the screenshot and the summary, those that have a name. */
+void view_write_now(struct view *view);
 void view_restart_figures(struct view *view);
 void view_tick(struct view *view);
+/* When that is due next; UINT64_MAX while nothing moves. */
+uint64_t view_tick_due_ns(const struct view *view);
 void view_finish_report(struct view *view);
 
 #endif

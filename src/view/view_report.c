@@ -61,8 +61,20 @@ static struct summary summarize(struct view *view)
 				.copied = counter_read(COUNTER_CPU_COPIED_BYTES) -
 					  view->copied_before,
 				.path = view->sources.worst,
+				.present_mode = view->shared.presenter->present_mode,
 				.consoles = view->consoles,
 				.first = first(view)};
+}
+
+void view_write_now(struct view *view)
+{
+	if (view->options.screenshot != NULL || view->options.summary == NULL) {
+		view_capture(view);
+	}
+	if (view->options.summary != NULL) {
+		struct summary summary = summarize(view);
+		summary_write(&summary, &view->errands, false);
+	}
 }
 
 static void tell_screens(struct view *view, uint64_t since_ns)
@@ -95,6 +107,18 @@ void view_tick(struct view *view)
 	source_cache_prune(&view->sources, now);
 }
 
+uint64_t view_tick_due_ns(const struct view *view)
+{
+	const struct stats *stats = &view->stats;
+	uint64_t tick = stats_next_tick(stats);
+	uint64_t prune = source_cache_due_ns(&view->sources);
+	bool moves = stats->presented != stats->window_presented || stats->live_fps > 0;
+	if (moves || view->options.status_fd != 0) {
+		return tick;
+	}
+	return prune < tick ? tick : prune;
+}
+
 void view_finish_report(struct view *view)
 {
 	if (view->options.screenshot != NULL && !view->captured) {
@@ -102,6 +126,6 @@ void view_finish_report(struct view *view)
 	}
 	if (view->options.summary != NULL) {
 		struct summary summary = summarize(view);
-		view->failed |= !summary_write(&summary, &view->errands);
+		view->failed |= !summary_write(&summary, &view->errands, true);
 	}
 }

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "util/clock.h"
 #include "util/log.h"
+#include "util/trace.h"
 
 /* What recording and submitting need; instance and device are in vk_device.c. */
 
@@ -67,18 +69,42 @@ bool vk_begin(struct vk *vk)
 	return vk_ok(vkBeginCommandBuffer(vk->commands, &begin), "vkBeginCommandBuffer");
 }
 
-bool vk_submit_and_wait(struct vk *vk, VkSemaphore signal)
+static void trace_copy(uint64_t frame_id, uint64_t begin, uint64_t submitted)
+{
+	uint64_t end = clock_now_ns();
+	const struct trace_arg *args = TRACE_ARGS(TRACE_TIME("submit_us", submitted - begin));
+	if (frame_id != 0) {
+		trace_frame_slice(TRACE_FLOW_THROUGH, TRACE_COPY, "gpu copy", frame_id, begin, end,
+				  args);
+	} else {
+		trace_slice(TRACE_COPY, "other gpu work", begin, end, args);
+	}
+}
+
+bool vk_submit_and_wait(struct vk *vk, VkSemaphore signal, uint64_t frame_id)
 {
 	const VkSubmitInfo submit = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO,
 				     .commandBufferCount = 1,
 				     .pCommandBuffers = &vk->commands,
 				     .signalSemaphoreCount = signal != VK_NULL_HANDLE,
 				     .pSignalSemaphores = &signal};
-	return vk_ok(vkEndCommandBuffer(vk->commands), "vkEndCommandBuffer") &&
-	       vk_ok(vkResetFences(vk->device, 1, &vk->fence), "vkResetFences") &&
-	       vk_ok(vkQueueSubmit(vk->queue, 1, &submit, vk->fence), "vkQueueSubmit") &&
-	       vk_ok(vkWaitForFences(vk->device, 1, &vk->fence, VK_TRUE, UINT64_MAX),
-		     "vkWaitForFences");
+	if (!vk_ok(vkEndCommandBuffer(vk->commands), "vkEndCommandBuffer") ||
+	    !vk_ok(vkResetFences(vk->device, 1, &vk->fence), "vkResetFences")) {
+		return false;
+	}
+	uint64_t begin = trace_on() ? clock_now_ns() : 0;
+	if (!vk_ok(vkQueueSubmit(vk->queue, 1, &submit, vk->fence), "vkQueueSubmit")) {
+		return false;
+	}
+	uint64_t submitted = trace_on() ? clock_now_ns() : 0;
+	if (!vk_ok(vkWaitForFences(vk->device, 1, &vk->fence, VK_TRUE, UINT64_MAX),
+		   "vkWaitForFences")) {
+		return false;
+	}
+	if (trace_on()) {
+		trace_copy(frame_id, begin, submitted);
+	}
+	return true;
 }
 
 const struct vk_use vk_use_nothing = {VK_IMAGE_LAYOUT_UNDEFINED, VK_PIPELINE_STAGE_TRANSFER_BIT, 0};

@@ -67,7 +67,7 @@ uint32_t vk_memory_type(const struct vk *vk, uint32_t bits, VkMemoryPropertyFlag
 bool vk_begin(struct vk *vk);
 
 /* Ends, submits and waits until the GPU is done. signal may be VK_NULL_HANDLE. */
-bool vk_submit_and_wait(struct vk *vk, VkSemaphore signal);
+bool vk_submit_and_wait(struct vk *vk, VkSemaphore signal, uint64_t frame_id);
 
 /* One colour image, whole: a barrier between two uses. */
 struct vk_use {

@@ -121,6 +121,7 @@ struct window *window_create(struct windows *windows)
 	}
 	window->swapchain.vk = windows->vk;
 	window->swapchain.surface = window->surface.handle;
+	window->swapchain.wanted = (enum view_present)options->present;
 	return window;
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "util/clock.h"
+#include "util/trace.h"
 #include "view/window.h"
 
 /*
@@ -36,7 +38,7 @@ static void blit(const struct window *window, const struct placement *placement,
 								  : VK_FILTER_LINEAR);
 }
 
-static enum screen_result acquire(struct window *window, uint64_t timeout_ns)
+static enum screen_result acquire_image(struct window *window, uint64_t timeout_ns)
 {
 	uint32_t width;
 	uint32_t height;
@@ -45,6 +47,7 @@ static enum screen_result acquire(struct window *window, uint64_t timeout_ns)
 	}
 	switch (swapchain_acquire(&window->swapchain, width, height, timeout_ns)) {
 	case SWAPCHAIN_READY:
+		window->windows->base.present_mode = swapchain_mode_name(window->swapchain.mode);
 		return SCREEN_SHOWN;
 	case SWAPCHAIN_TIMEOUT:
 		return SCREEN_BUSY;
@@ -54,6 +57,26 @@ static enum screen_result acquire(struct window *window, uint64_t timeout_ns)
 		break;
 	}
 	return SCREEN_FAILED;
+}
+
+static enum screen_result acquire(struct window *window, uint64_t timeout_ns)
+{
+	static const char *const results[] = {
+		[SCREEN_SHOWN] = "got",
+		[SCREEN_BUSY] = "busy",
+		[SCREEN_SKIPPED] = "no area",
+		[SCREEN_FAILED] = "failed",
+	};
+	if (!trace_on()) {
+		return acquire_image(window, timeout_ns);
+	}
+	uint64_t begin = clock_now_ns();
+	enum screen_result result = acquire_image(window, timeout_ns);
+	trace_slice(TRACE_DISPLAY, "display", begin, clock_now_ns(),
+		    TRACE_ARGS(TRACE_ID("frame", window->base.frame_id),
+			       TRACE_NUMBER("console", window->base.console),
+			       TRACE_TEXT("result", results[result])));
+	return result;
 }
 
 static bool covers(const struct rect *area, const VkExtent2D *extent)
@@ -108,7 +131,7 @@ enum screen_result window_show(struct screen *screen, struct source *source,
 		return result;
 	}
 	if (!vk_begin(window->windows->vk) || !record(window, source, frame) ||
-	    !swapchain_present(&window->swapchain)) {
+	    !swapchain_present(&window->swapchain, screen->frame_id)) {
 		return SCREEN_FAILED;
 	}
 	return SCREEN_SHOWN;
@@ -133,5 +156,5 @@ enum screen_result window_blank(struct screen *screen, uint64_t timeout_ns)
 	vk_image_barrier(vk, image, vk_use_nothing, vk_use_copied_to);
 	clear(window, image);
 	vk_image_barrier(vk, image, vk_use_copied_to, vk_use_presented);
-	return swapchain_present(&window->swapchain) ? SCREEN_SHOWN : SCREEN_FAILED;
+	return swapchain_present(&window->swapchain, 0) ? SCREEN_SHOWN : SCREEN_FAILED;
 }

@@ -116,8 +116,11 @@ static void wait_for_event(struct presenter *presenter, struct view_bus *bus, ui
 	until_ns = deadline(windows, until_ns);
 	uint64_t ns = until_ns > now ? until_ns - now : 0;
 	SDL_Event event;
-	bool more = SDL_WaitEventTimeout(&event,
-					 (Sint32)((ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS));
+	/* Below 0: without end. */
+	bool more = SDL_WaitEventTimeout(
+		&event, until_ns == UINT64_MAX
+				? -1
+				: (Sint32)((ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS));
 	while (more) {
 		on_event(windows, &event);
 		more = SDL_PollEvent(&event);

@@ -29,7 +29,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "bench"))
-from chain import describe  # noqa: E402  (also says where hesper's programs are)
+from guests import describe_all  # noqa: E402  (also says where hesper's programs are)
 from guestctl import GuestError  # noqa: E402
 from machine import Machine, wait_for  # noqa: E402
 from processes import below, busy, contexts, read, spare, spawners  # noqa: E402
@@ -403,13 +403,13 @@ def run_rows(x11, names, times, chance, write):
             try:
                 if name in LAST:
                     if desk is not None:
-                        about = about or describe(desk.machine)
+                        about = about or describe_all(desk.machine)
                         desk.close()
                         desk = None
                     row["left"] = run_last(x11, name, times, chance, row["kills"])
                 else:
                     desk = desk or Desk(x11)
-                    about = about or describe(desk.machine)
+                    about = about or describe_all(desk.machine)
                     row["left"] = run_row(desk, name, times, chance, row["kills"])
             except (AssertionError, OSError, GuestError, subprocess.TimeoutExpired) as error:
                 row["error"] = str(error)

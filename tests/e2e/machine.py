@@ -2,7 +2,7 @@
 """A machine for tests: hesperd, stock QEMU with the demo guest, viewers. All of it real.
 
 Environment, set by meson: HESPERD, HESPER_VIEW, HESPER_GUEST (the folder of guest/build; made when
-it is not set), HESPER_GUEST_DESKTOP. HESPER_ARTEFACTS: where pictures are kept.
+it is not set, by HESPER_GUEST_BUILD where that is set), HESPER_GUEST_DESKTOP. HESPER_ARTEFACTS: where pictures are kept.
 """
 
 import json
@@ -37,7 +37,7 @@ def guest_image(desktop=False):
     path = os.environ.get("HESPER_GUEST_DESKTOP" if desktop else "HESPER_GUEST")
     if path:
         return path
-    build = os.path.join(HERE, "..", "..", "guest", "build")
+    build = os.environ.get("HESPER_GUEST_BUILD", os.path.join(HERE, "..", "..", "guest", "build"))
     command = [build, "--desktop"] if desktop else [build]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE,
                           text=True).stdout.splitlines()[-1]

@@ -76,6 +76,7 @@ class ScriptedViewer:
         self._rate, self._later = (None, bytes_a_second) if greet else (bytes_a_second, None)
         self._interfaces = interfaces
         self._data = b""
+        self._fds = []  # that came, for messages yet to be taken
         self._due = []  # (when, bytes)
         self._serial = 0
         self._peer = FdPeer(path)
@@ -94,6 +95,8 @@ class ScriptedViewer:
         os.close(self._wake)
         self._sock.close()
         self._peer.close()
+        for fd in self._fds:
+            os.close(fd)
 
     def __enter__(self):
         return self
@@ -148,8 +151,7 @@ class ScriptedViewer:
             data, ancillary, _, _ = self._sock.recvmsg(self._rate or 65536, 1024)
             for level, kind, fds in ancillary:
                 if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-                    for fd in array.array("i", fds[:len(fds) // 4 * 4]):
-                        os.close(fd)
+                    self._fds += array.array("i", fds[:len(fds) // 4 * 4])
             if not data:
                 return False
             self._data += data
@@ -172,11 +174,21 @@ class ScriptedViewer:
             code = reader.take("y")
             header[code] = reader.take("v")
         self._data = self._data[size:]
+        count = header.get(9, 0)
+        fds, self._fds = self._fds[:count], self._fds[count:]
+        reader.at = size - body
         if kind == CALL:
-            self._called(header.get(3), serial)
+            self.called(header.get(3), reader, fds)
+            self._answer(header.get(3), serial)
+        for fd in fds:
+            os.close(fd)
         return True
 
-    def _called(self, member, serial):
+    def called(self, member, arguments, fds):
+        """For those who do look at something: before it is answered. The descriptors are closed after
+        that."""
+
+    def _answer(self, member, serial):
         self.members[member] = self.members.get(member, 0) + 1
         after = 0
         if member in PICTURES:

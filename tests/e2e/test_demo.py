@@ -11,6 +11,7 @@ import re
 import sys
 
 from launched import Picture, Run, Runtime, check, check_cube, load, without_display
+from tracecheck import Trace
 
 FRAMES = 600
 KEYS = ("app width height format refresh_hz frames_flipped frames_presented frames_dropped seconds "
@@ -58,10 +59,27 @@ def check_summary(summary, picture):
     check(summary["picture"] == picture, "the path of the picture is wrong")
 
 
+def check_trace(out, summary):
+    """One file of all three programs, and the stages that the machine came up by."""
+    trace = Trace(os.path.join(out, "trace.json"))
+    names = sorted(trace.programs.values())
+    check(names == ["hesper", "hesper-view", "hesperd"], f"the trace is of {names}")
+    stages = {stage for program, stage in trace.stages() if program == "hesper"}
+    wanted = {"guest image", "device", "boot", "viewer", "first frame", "program", "end"}
+    check(stages == wanted, f"the launcher's stages are {stages}")
+    check(not trace.overlapping(["hesper"]), "the launcher's stages overlap")
+    presented, whole = trace.complete()
+    check(presented >= summary["frames_presented"], f"only {presented} frames are in the trace")
+    check(whole >= 0.9 * presented, f"of {presented} frames only {whole} have their whole way")
+    check(not [name for name in os.listdir(os.path.join(out, "logs")) if "trace" in name],
+          "parts of the trace are left")
+
+
 def main():
     hesper, out = sys.argv[1], sys.argv[2]
     with Runtime() as runtime:
         run = Run(hesper, "demo", "cube", "--frames", str(FRAMES), "--out", out,
+                  "--trace", os.path.join(out, "trace.json"),
                   env={**without_display(), "XDG_RUNTIME_DIR": runtime.path})
         try:
             run.wait_line("first frame … ", 1800)
@@ -82,6 +100,7 @@ def main():
                 "0 bytes copied by the CPU")
     check(run.lines[-1] == expected, f"the last line is {run.lines[-1]!r}, not {expected!r}")
     check_cube(Picture(picture))
+    check_trace(out, summary)
 
 
 if __name__ == "__main__":

@@ -72,13 +72,17 @@ def guest(text, timeout=60):
 
 
 def drm():
-    answer = json.loads(machine.guest.run("drm_info -j").output)
+    """None when the outputs changed while they were looked at: drm_info then says nothing."""
+    said = machine.guest.run("drm_info -j").output
+    answer = json.loads(said) if said.startswith("{") else {"": None}
     return answer[next(iter(answer))]
 
 
 def mode(number):
     """The mode that an output really has, as (width, height); None when it is off."""
     state = drm()
+    if state is None:
+        return None
     chosen = state["connectors"][number - 1]["properties"]["CRTC_ID"]["value"]
     for crtc in state["crtcs"]:
         if crtc["id"] == chosen and crtc["mode"]:

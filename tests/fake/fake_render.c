@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "render/gate.h"
 #include "render/wire.h"
 #include "util/fd.h"
 
@@ -23,6 +25,7 @@
 
 static bool submitted; /* since the last blob */
 static unsigned known; /* imported, and not unreferenced */
+static struct hesper_gate *gate;
 
 static void say(const struct render_wire_message *message, int fd)
 {
@@ -33,9 +36,22 @@ static void say(const struct render_wire_message *message, int fd)
 
 static void say_ready(void)
 {
-	say(&(struct render_wire_message){.type = RENDER_WIRE_READY,
-					  .ready.capset = {.id = RENDER_CAPSET_VENUS, .size = 160}},
-	    -1);
+	int fd = gate_create();
+	gate = gate_map(fd);
+	say(
+		&(struct render_wire_message){
+			.type = RENDER_WIRE_READY,
+			.ready = {.capset = {.id = RENDER_CAPSET_VENUS, .size = 160}, .gate = 1}},
+		fd);
+	fd_close(&fd);
+}
+
+/* Until the gate is in that state. */
+static void watch_gate(uint32_t state)
+{
+	while (gate != NULL && atomic_load(&gate->state) != state) {
+		nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+	}
 }
 
 static void say_done(uint32_t sequence, uint32_t fd_type, uint32_t map_info, int fd)
@@ -205,6 +221,9 @@ static void submit(const char *deed, const struct render_wire_message *message)
 	} last;
 	uint32_t ring = message->submit.ring;
 	submitted = true;
+	if (strcmp(deed, "gate") == 0) {
+		watch_gate(ring);
+	}
 	if (strcmp(deed, "names") == 0 && known != ring) {
 		_exit(1);
 	}
@@ -250,6 +269,19 @@ static void misbehave_at_start(void)
 	} else if (strcmp(deed, "brief") == 0) {
 		say_ready();
 		_exit(1);
+	} else if (strncmp(deed, "gate-", strlen("gate-")) == 0) {
+		/* One that could shrink under who maps it, one that is too small, and what is no memory. */
+		int fd = strcmp(deed, "gate-loose") == 0   ? memfd_create("fake", MFD_CLOEXEC)
+			 : strcmp(deed, "gate-short") == 0 ? fd_memfd("fake", 16)
+							   : open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (strcmp(deed, "gate-loose") == 0 && ftruncate(fd, HESPER_GATE_BYTES) < 0) {
+			_exit(1);
+		}
+		say(&(struct render_wire_message){.type = RENDER_WIRE_READY,
+						  .ready = {.capset = {.id = RENDER_CAPSET_VENUS,
+								       .size = 160},
+							    .gate = 1}},
+		    fd);
 	} else if (strcmp(deed, "capset") == 0) {
 		say(&(struct render_wire_message){.type = RENDER_WIRE_READY,
 						  .ready.capset = {.id = 4,

@@ -320,8 +320,11 @@ static void take_answers(void)
 /* Those who do not keep others waiting answer. */
 static void settle(void)
 {
-	/* render_none answers a turn of the loop after it was asked, maybe because of an answer. */
-	const unsigned last_turns = fx.own_renderer ? 1 : 3;
+	/*
+	 * render_none answers a turn of the loop after it was asked, maybe because of an answer; and viewers
+	 * are told, and answers announced, before the loop would sleep, which is another.
+	 */
+	const unsigned last_turns = fx.own_renderer ? 2 : 4;
 	unsigned idle = 0;
 	for (unsigned i = 0; idle < last_turns; i++) {
 		FUZZ_CHECK(i < 10000, "no end of answers");
@@ -342,6 +345,8 @@ static void settle(void)
 		fx.model_stale = false;
 	}
 	if (fx.calm) {
+		FUZZ_CHECK(!fx.own_renderer || !renderer_holds_back(fx.render),
+			   "a context is held back for ever");
 		model_compare(&fx.model, fx.gpu);
 	}
 }
@@ -815,6 +820,7 @@ static void open_device(const struct op *header)
 	struct gpu_options options = {
 		.heads = fx.model.heads,
 		.window_size = WINDOW,
+		.pace = true,
 		.pages = (enum gpu_pages)(header->format % 3),
 		.ready = handle_ready,
 		.disconnected = handle_disconnected,

@@ -38,6 +38,7 @@ struct renderer {
 	struct fence fences[MAX_FENCES];
 	unsigned fence_count;
 	struct idmap contexts; /* that live: id → the renderer */
+	struct idmap closed; /* likewise, whose gate is */
 };
 
 static struct renderer *of(const struct render *render)
@@ -157,6 +158,7 @@ static void context_create(struct render *render, uint32_t context, uint32_t cap
 		*(volatile const char *)&name[i];
 	}
 	idmap_set(&renderer->contexts, context, renderer);
+	idmap_remove(&renderer->closed, context);
 	take(renderer, &(struct request){.context = context, .done = done, .data = data});
 }
 
@@ -166,6 +168,7 @@ static void context_destroy(struct render *render, uint32_t context, render_done
 	fail_all(renderer, context);
 	forget_fences(renderer, context);
 	bool lived = idmap_remove(&renderer->contexts, context) != NULL;
+	idmap_remove(&renderer->closed, context);
 	if (!lived || renderer->manner == RENDERER_INSIDE) {
 		done(data, lived ? 0 : -ENOENT);
 		return;
@@ -215,6 +218,18 @@ static void resource_unref(struct render *render, uint32_t resource)
 {
 }
 
+static void context_gate(struct render *render, uint32_t context, enum hesper_gate_state state)
+{
+	struct renderer *renderer = of(render);
+	FUZZ_CHECK(state < HESPER_GATE_STATES, "state %u", state);
+	if (state == HESPER_GATE_OPEN) {
+		FUZZ_CHECK(idmap_remove(&renderer->closed, context) != NULL,
+			   "the gate of context %u is open", context);
+	} else {
+		idmap_set(&renderer->closed, context, renderer);
+	}
+}
+
 static void context_resource(struct render *render, uint32_t context, uint32_t resource)
 {
 }
@@ -225,6 +240,7 @@ static void reset(struct render *render)
 	fail_all(renderer, 0);
 	renderer->fence_count = 0;
 	idmap_finish(&renderer->contexts);
+	idmap_finish(&renderer->closed);
 }
 
 static int create(const struct render_options *options, uv_loop_t *loop, struct render **out)
@@ -234,6 +250,7 @@ static int create(const struct render_options *options, uv_loop_t *loop, struct 
 	renderer->options = options;
 	list_init(&renderer->requests);
 	idmap_init(&renderer->contexts);
+	idmap_init(&renderer->closed);
 	*out = &renderer->render;
 	return 0;
 }
@@ -261,6 +278,7 @@ const struct render_impl renderer_impl = {
 	.context_attach = context_resource,
 	.context_detach = context_resource,
 	.submit = submit,
+	.context_gate = context_gate,
 	.reset = reset,
 	.pause = pause_fences,
 };
@@ -346,4 +364,10 @@ unsigned renderer_pending(const struct render *render)
 		count++;
 	}
 	return count;
+}
+
+bool renderer_holds_back(const struct render *render)
+{
+	size_t cursor = 0;
+	return idmap_next(&((const struct renderer *)render)->closed, &cursor) != NULL;
 }

@@ -40,4 +40,7 @@ void renderer_lose(struct render *render, uint32_t context);
 /* Requests not answered and fences not signalled. */
 unsigned renderer_pending(const struct render *render);
 
+/* Whether the gate of a context is closed. */
+bool renderer_holds_back(const struct render *render);
+
 #endif

@@ -79,6 +79,18 @@ def gpu_seeds():
                            gpu("map", res=2) + gpu("manner", misc=1) + gpu("unref", res=2) + blob +
                            gpu("map", res=2, offset=3) + show +
                            gpu("flush", FENCE | RING, res=2, w=32, h=32, ctx=1) + gpu("calm"))
+    # A flush that waited for a mapping is told to viewers when the loop has nothing else to do. The model
+    # gave up too soon; and what was not told yet was left behind at the end.
+    waited = (context + blob + show + gpu("manner", misc=1) + gpu("map", res=2) +
+              gpu("flush", FENCE, res=2, w=32, h=32))
+    yield "found-flush-that-waited", gpu_header(1) + waited + gpu("calm")
+    yield "found-end-with-a-flush", gpu_header(1, misc=0x30) + waited + gpu("window")
+    # The guest flips while a viewer reads, and more than once.
+    yield "flip-while-read", (gpu_header(1) + context + blob + show + gpu("manner", misc=2) +
+                              gpu("flush", res=2, w=32, h=32) + draw_2d +
+                              gpu("flush", res=2, w=32, h=32) + show +
+                              gpu("flush", FENCE, res=2, w=32, h=32) + gpu("release") +
+                              gpu("ctx_destroy", ctx=1) + gpu("calm"))
     yield "lost-context", (gpu_header(1) + context + gpu("manner", misc=4) + blob +
                            gpu("submit", FENCE | RING, ctx=1, entries=4) + gpu("lose", ctx=1) +
                            blob + gpu("ctx_destroy", ctx=1) + context + gpu("calm"))

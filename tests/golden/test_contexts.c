@@ -772,7 +772,8 @@ static void test_churn(void **state)
 /* A renderer that cannot even start: hesperd says so and ends, before it lets a machine in. */
 static void test_bad_start(void **state)
 {
-	static const char *const deeds[] = {"exit", "silent", "fence", "capset"};
+	static const char *const deeds[] = {"exit",       "silent",     "fence",    "capset",
+					    "gate-loose", "gate-short", "gate-none"};
 	for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
 		char *const argv[] = {getenv("HESPERD"), "--render=venus", "--watchdog=1",
 				      "--socket-path=/tmp/hesper-golden-bad-start", NULL};

@@ -17,126 +17,35 @@
 
 #include "colours.h"
 #include "daemon.h"
-#include "display/client.h"
+#include "looker.h"
 #include "util/clock.h"
 #include "util/fd.h"
 
 #define OK VIRTIO_GPU_RESP_OK_NODATA
-#define PATIENCE_NS (5 * CLOCK_NS_PER_S)
 
-/* A viewer inside of the test, so that it can see what does not come. */
 static struct {
 	struct daemon daemon;
-	uv_loop_t loop;
-	struct display_client *client;
-	bool known;
-	bool enabled;
-	unsigned scanouts;
-	unsigned updates;
-	unsigned disables;
-	struct rect updated;
-	uint32_t width; /* of the last scanout */
+	struct looker looker;
 } fx;
 
-static void on_console(void *data, const struct display_console *console)
-{
-	if (console->id == 0) {
-		fx.known = true;
-		fx.enabled = console->enabled;
-	}
-}
-
-static void on_scanout(void *data, unsigned console, struct frame *frame)
-{
-	fx.scanouts++;
-	fx.width = frame->width;
-	memory_unref(frame->memory);
-}
-
-static void on_update(void *data, unsigned console, const struct rect *rect,
-		      struct display_update *update)
-{
-	fx.updates++;
-	fx.updated = *rect;
-	display_update_done(update);
-}
-
-static void on_disable(void *data, unsigned console)
-{
-	fx.disables++;
-}
-
-static void on_cursor(void *data, unsigned console, uint32_t width, uint32_t height, int32_t hot_x,
-		      int32_t hot_y, const uint32_t *pixels)
-{
-}
-
-static void on_mouse(void *data, unsigned console, int32_t x, int32_t y, bool visible)
-{
-}
-
-static void on_disconnected(void *data, int error)
-{
-	fail_msg("the display went: %s", strerror(-error));
-}
-
-static const struct display_client_callbacks callbacks = {
-	.console = on_console,
-	.scanout = on_scanout,
-	.update = on_update,
-	.disable = on_disable,
-	.cursor_define = on_cursor,
-	.mouse_set = on_mouse,
-	.disconnected = on_disconnected,
-};
-
-/* Both ends go on for a while. */
-static void turn(void)
-{
-	uv_run(&fx.loop, UV_RUN_NOWAIT);
-	wire_pump(&fx.daemon.front, 2);
-}
-
-#define until(condition)                                                                           \
-	do {                                                                                       \
-		uint64_t end_ = clock_now_ns() + PATIENCE_NS;                                      \
-		while (!(condition)) {                                                             \
-			turn();                                                                    \
-			if (clock_now_ns() > end_) {                                               \
-				fail_msg("never: %s", #condition);                                 \
-			}                                                                          \
-		}                                                                                  \
-	} while (0)
+#define until(condition) looker_until(&fx.looker, &fx.daemon, condition)
 
 static void for_ms(unsigned ms)
 {
-	uint64_t end = clock_now_ns() + ms * CLOCK_NS_PER_MS;
-	while (clock_now_ns() < end) {
-		turn();
-	}
+	looker_watch(&fx.looker, &fx.daemon, ms);
 }
 
 static int setup(void **state)
 {
 	memset(&fx, 0, sizeof(fx));
 	daemon_open(&fx.daemon, 2);
-	uv_loop_init(&fx.loop);
-	const struct display_client_options options = {
-		.way = DISPLAY_PEER,
-		.fd = fd_connect(fx.daemon.display),
-		.callbacks = &callbacks,
-	};
-	assert_int_equal(display_client_create(&fx.loop, &options, &fx.client), 0);
-	display_client_listen(fx.client, 0);
-	until(fx.known);
+	looker_open(&fx.looker, &fx.daemon);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	display_client_destroy(fx.client, NULL, NULL);
-	uv_run(&fx.loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&fx.loop), 0);
+	looker_close(&fx.looker);
 	daemon_close(&fx.daemon);
 	return 0;
 }
@@ -144,7 +53,7 @@ static int teardown(void **state)
 static void ask(unsigned head, uint32_t width, uint32_t height)
 {
 	const struct display_monitor monitor = {.width = width, .height = height};
-	display_client_set_monitor(fx.client, head, &monitor);
+	display_client_set_monitor(fx.looker.client, head, &monitor);
 }
 
 static void get_display_info(struct virtio_gpu_resp_display_info *info)
@@ -256,11 +165,11 @@ static void test_a_head_without_a_monitor_is_dark(void **state)
 {
 	struct virtio_gpu_resp_display_info info;
 	show(1);
-	until(fx.updates == 1 && fx.scanouts == 1);
-	assert_true(fx.enabled);
+	until(fx.looker.updates == 1 && fx.looker.scanouts == 1);
+	assert_true(fx.looker.enabled);
 	assert_int_equal(edid_bytes(0), 128);
 	ask(0, 0, 0);
-	until(fx.disables == 1 && !fx.enabled);
+	until(fx.looker.disables == 1 && !fx.looker.enabled);
 	until(fx.daemon.front.config_changes == 1);
 	get_display_info(&info);
 	assert_int_equal(info.pmodes[0].enabled, 0);
@@ -275,14 +184,14 @@ static void test_a_head_without_a_monitor_is_dark(void **state)
 	assert_int_equal(daemon_set_scanout(&fx.daemon, 0, 1, 4, 4, 40, 32), OK);
 	assert_int_equal(daemon_flush(&fx.daemon, 1, WIDTH, HEIGHT), OK);
 	for_ms(150);
-	assert_int_equal(fx.updates, 1);
-	assert_int_equal(fx.scanouts, 1);
+	assert_int_equal(fx.looker.updates, 1);
+	assert_int_equal(fx.looker.scanouts, 1);
 	/* With the monitor, what it shows comes back, whether the guest draws again or not. */
 	ask(0, 640, 480);
-	until(fx.enabled && fx.scanouts == 2 && fx.updates == 2);
-	assert_int_equal(fx.width, 40);
-	assert_int_equal(fx.updated.width, 40);
-	assert_int_equal(fx.updated.height, 32);
+	until(fx.looker.enabled && fx.looker.scanouts == 2 && fx.looker.updates == 2);
+	assert_int_equal(fx.looker.width, 40);
+	assert_int_equal(fx.looker.updated.width, 40);
+	assert_int_equal(fx.looker.updated.height, 32);
 	get_display_info(&info);
 	assert_int_equal(info.pmodes[0].enabled, 1);
 	assert_int_equal(info.pmodes[1].r.x, 640);

@@ -81,7 +81,8 @@ static void test_all_types_arrive(void **state)
 {
 	for (uint32_t type = 1; type < RENDER_WIRE_TYPE_COUNT; type++) {
 		struct render_wire_message message;
-		bool has_fd = type == RENDER_WIRE_IMPORT || type == RENDER_WIRE_DONE;
+		bool has_fd = type == RENDER_WIRE_IMPORT || type == RENDER_WIRE_DONE ||
+			      type == RENDER_WIRE_READY;
 		memset(&message, 0x5a, sizeof(message));
 		message.type = type;
 		if (type == RENDER_WIRE_SUBMIT) {
@@ -209,12 +210,15 @@ static void test_wrong_fds(void **state)
 	for (uint32_t type = 1; type < RENDER_WIRE_TYPE_COUNT; type++) {
 		for (uint32_t fd_type = 0; fd_type < 2; fd_type++) {
 			size_t wanted = type == RENDER_WIRE_IMPORT ||
-					(type == RENDER_WIRE_DONE && fd_type != 0);
+					((type == RENDER_WIRE_DONE || type == RENDER_WIRE_READY) &&
+					 fd_type != 0);
 			struct render_wire_message message;
 			memset(&message, 0, sizeof(message));
 			message.type = type;
 			if (type == RENDER_WIRE_DONE) {
 				message.done.fd_type = fd_type;
+			} else if (type == RENDER_WIRE_READY) {
+				message.ready.gate = fd_type;
 			}
 			static const size_t counts[] = {0, 1, 2, 4, 5, 32};
 			for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {

@@ -91,6 +91,7 @@ struct wire_front {
 	struct wire_ring rings[WIRE_MAX_QUEUES];
 	bool started;
 	int call_delay_ms; /* between SET_VRING_KICK and _CALL at a start; below 0: _CALL first */
+	bool quiet; /* wire_submit does not kick */
 	bool tolerant; /* of flags and files in a reply that QEMU would not take */
 
 	enum wire_policy policy;

@@ -178,7 +178,7 @@ uint16_t wire_submit(struct wire_front *front, unsigned queue, const struct wire
 	uint16_t head = indirect ? write_indirect(front, queue, buffers, count)
 				 : write_direct(front, queue, buffers, count);
 	front->rings[queue].done[head] = false;
-	if (make_available(front, queue, head)) {
+	if (make_available(front, queue, head) && !front->quiet) {
 		wire_kick(front, queue);
 	}
 	return head;

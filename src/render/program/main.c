@@ -16,7 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <hesper/gate.h>
+
+#include "render/gate.h"
 #include "render/program/session.h"
+#include "util/fd.h"
 #include "util/log.h"
 
 #define HESPERD_FD 3
@@ -60,6 +64,24 @@ static void serve(struct session *session)
 	}
 }
 
+/* For the render server that is started next, and its layer. -1: none, and nobody is held back. */
+static int make_gate(void)
+{
+	char number[16];
+	int fd = gate_create();
+	if (fd >= 0) {
+		snprintf(number, sizeof(number), "%d", fd);
+		if (fcntl(fd, F_SETFD, 0) < 0 || setenv(HESPER_GATE_ENV, number, 1) < 0) {
+			fd_close(&fd);
+		}
+	}
+	if (fd < 0) {
+		log_warn("no gate: pictures may tear on a busy host");
+		return -1;
+	}
+	return fd;
+}
+
 int main(int argc, char **argv)
 {
 	static struct session session;
@@ -73,11 +95,15 @@ int main(int argc, char **argv)
 	/* Nothing that we start may hold it open. */
 	fcntl(HESPERD_FD, F_SETFD, FD_CLOEXEC);
 	struct render_wire_message ready = {.type = RENDER_WIRE_READY};
+	int gate = make_gate();
 	if (session_init(&session, HESPERD_FD, argc > 2 ? argv[2] : NULL, &ready.ready.capset) <
 	    0) {
 		return 1;
 	}
-	if (render_wire_send(HESPERD_FD, &ready, NULL, 0, -1) == 0) {
+	ready.ready.gate = gate >= 0;
+	int error = render_wire_send(HESPERD_FD, &ready, NULL, 0, gate);
+	fd_close(&gate);
+	if (error == 0) {
 		serve(&session);
 	}
 	/* No exit handlers: threads of the library still run. */

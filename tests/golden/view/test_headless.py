@@ -134,6 +134,10 @@ class Headless(ViewCase):
         self.until(lambda: os.path.exists(self.png))
         self.check_picture(read_png(self.png), 64, 48)
         os.unlink(self.png)
+        # What was measured, too, and after that once more at the end.
+        self.until(lambda: os.path.exists(self.summary_path))
+        self.assertEqual(self.summary()["frames_presented"], 1)
+        os.unlink(self.summary_path)
         view.send_signal(signal.SIGTERM)
         self.assertEqual(view.wait(20), 0)
         self.check_picture(read_png(self.png), 64, 48)
@@ -183,6 +187,39 @@ class Headless(ViewCase):
         _, words = view.communicate(timeout=20)
         self.assertEqual(view.returncode, 1)
         self.assertIn("console 3", words)
+
+    def test_import_copy(self):
+        """What --import copy asks for: the same picture, copied and counted."""
+        summary = self.one_with("--import", "copy")
+        self.assertEqual(summary["memory_path"], "copy")
+        self.assertEqual(summary["cpu_copied_bytes"], 64 * 48 * 4)
+        self.assertEqual(self.one_with("--import", "auto")["cpu_copied_bytes"], 0)
+
+    def one_with(self, *options):
+        summary = self.shoot(*options, fake=["--format", 1, "--size", "64x48", "--patient",
+                                             "--frames", 1, "--exit-after"])
+        self.check_picture(read_png(self.png), 64, 48)
+        return summary
+
+    def test_rest(self):
+        """With a still picture no thread wakes up again and again."""
+        self.fake("--size", "64x48", "--frames", 1)
+        view = self.view("--headless", "--frames", 1000, stderr=subprocess.DEVNULL)
+
+        def wakeups():
+            found = {}
+            for task in os.listdir(f"/proc/{view.pid}/task"):
+                with open(f"/proc/{view.pid}/task/{task}/status") as file:
+                    found[task] = next(line for line in file
+                                       if line.startswith("voluntary_ctxt_switches"))
+            return found
+
+        def still():
+            before = wakeups()
+            time.sleep(2)
+            return len(before) > 1 and wakeups() == before
+        self.until(still, 30)
+        self.assertIsNone(view.poll())
 
     def words(self, *argv, **env):
         self.env.update(env)
