@@ -20,6 +20,12 @@ struct gpu_context *context_find(struct gpu *gpu, uint32_t id)
 	return idmap_get(&gpu->contexts, id);
 }
 
+struct gpu_context *context_find_same(struct gpu *gpu, uint32_t id, uint64_t serial)
+{
+	struct gpu_context *context = serial != 0 ? context_find(gpu, id) : NULL;
+	return context != NULL && context->serial == serial ? context : NULL;
+}
+
 static void free_context(struct gpu *gpu, struct gpu_context *context)
 {
 	limit_give(gpu, GPU_LIMIT_CONTEXTS, 1);

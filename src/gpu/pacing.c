@@ -33,8 +33,8 @@ struct gpu_reading {
 	struct gpu *gpu; /* NULL: it is gone */
 	struct gpu_scanout *scanout;
 	struct rect part;
-	uint32_t context; /* that drew it; 0: none that is held back */
-	uint64_t serial; /* the context's */
+	uint32_t context; /* that drew it */
+	uint64_t serial; /* the context's; 0: none that is held back */
 	uint64_t memory; /* the picture's: its id */
 	uint64_t offset; /* and where it begins */
 	bool left; /* the guest has flipped away from it */
@@ -45,9 +45,7 @@ struct gpu_reading {
 
 static struct gpu_context *owner_of(const struct gpu_reading *reading)
 {
-	struct gpu_context *context =
-		reading->context == 0 ? NULL : context_find(reading->gpu, reading->context);
-	return context != NULL && context->serial == reading->serial ? context : NULL;
+	return context_find_same(reading->gpu, reading->context, reading->serial);
 }
 
 /* True: it waits from now on, and did not before. */
@@ -87,8 +85,8 @@ void pacing_update(struct gpu_scanout *scanout, const struct rect *part, struct 
 	struct gpu *gpu = scanout->gpu;
 	struct gpu_reading *reading = malloc(sizeof(*reading));
 	if (reading == NULL) {
-		display_server_update(gpu->options.display, (unsigned)(scanout - gpu->scanouts),
-				      part, released, flush);
+		display_server_update(gpu->options.display, scanout_head(scanout), part, released,
+				      flush);
 		return;
 	}
 	*reading = (struct gpu_reading){
@@ -147,7 +145,7 @@ bool pacing_hold(struct gpu *gpu)
 		if (context != NULL) {
 			context->pictures_read--;
 			move_gate(gpu, context);
-			reading->context = 0;
+			reading->serial = 0;
 		}
 		held |= begin(reading);
 	}
@@ -160,7 +158,7 @@ void pacing_send(struct gpu *gpu)
 	while (!list_empty(&gpu->flushed)) {
 		struct gpu_reading *reading =
 			container_of(gpu->flushed.next, struct gpu_reading, link);
-		unsigned head = (unsigned)(reading->scanout - gpu->scanouts);
+		unsigned head = scanout_head(reading->scanout);
 		list_remove(&reading->link);
 		list_append(&gpu->readings, &reading->link);
 		struct tracing_flip traced = reading->traced;

@@ -58,8 +58,8 @@ bool resource_hold(struct gpu_command *command, struct gpu_resource *resource, u
 static void free_resource(struct gpu *gpu, struct gpu_resource *resource)
 {
 	struct gpu_context *context =
-		resource->context_serial != 0 ? context_find(gpu, resource->context) : NULL;
-	if (context != NULL && context->serial == resource->context_serial) {
+		context_find_same(gpu, resource->context, resource->context_serial);
+	if (context != NULL) {
 		context->bytes -= resource->size;
 	}
 	if (resource->mapped || resource->mapping) {

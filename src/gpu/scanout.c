@@ -53,7 +53,7 @@ uint64_t gpu_copied_on_blob_path(const struct gpu *gpu)
 	return copied;
 }
 
-static unsigned head_of(const struct gpu_scanout *scanout)
+unsigned scanout_head(const struct gpu_scanout *scanout)
 {
 	return (unsigned)(scanout - scanout->gpu->scanouts);
 }
@@ -68,9 +68,9 @@ static void show_frame(struct gpu_scanout *scanout)
 {
 	struct display_server *display = scanout->gpu->options.display;
 	if (visible(scanout)) {
-		display_server_set_size(display, head_of(scanout), scanout->frame.width,
+		display_server_set_size(display, scanout_head(scanout), scanout->frame.width,
 					scanout->frame.height);
-		display_server_scanout(display, head_of(scanout), &scanout->frame);
+		display_server_scanout(display, scanout_head(scanout), &scanout->frame);
 	}
 }
 
@@ -82,7 +82,7 @@ static void blank(struct gpu_scanout *scanout)
 	scanout->resource = 0;
 	pacing_flip(scanout);
 	count_blob_path(gpu, scanout, false);
-	display_server_disable(gpu->options.display, head_of(scanout));
+	display_server_disable(gpu->options.display, scanout_head(scanout));
 }
 
 static void handle_disable_timer(uv_timer_t *timer)

@@ -331,6 +331,8 @@ void context_submit(struct gpu_command *command);
 /* Of a command that fails because the resource is not there: what concerns the context all the same. */
 void context_name_missing(struct gpu_command *command, uint32_t resource);
 struct gpu_context *context_find(struct gpu *gpu, uint32_t id);
+/* That very one: NULL when it has gone, also if another has its id. serial 0: nobody. */
+struct gpu_context *context_find_same(struct gpu *gpu, uint32_t id, uint64_t serial);
 /* detach: the renderer is told, too. */
 void context_forget_resource(struct gpu *gpu, uint32_t resource, bool detach);
 void context_signal_all(struct gpu *gpu, struct gpu_context *context);
@@ -346,6 +348,8 @@ void scanout_set(struct gpu_command *command);
 void scanout_set_blob(struct gpu_command *command);
 void scanout_flush(struct gpu_command *command);
 void scanout_init(struct gpu *gpu, unsigned head);
+/* Its number. */
+unsigned scanout_head(const struct gpu_scanout *scanout);
 /* The id means nothing any more; a head that shows the resource goes on showing its memory. */
 void scanout_forget_resource(struct gpu *gpu, uint32_t resource);
 /*

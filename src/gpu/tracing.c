@@ -85,7 +85,7 @@ void tracing_flush(struct gpu_scanout *scanout, const struct gpu_command *comman
 void tracing_flipped(struct gpu_scanout *scanout, const struct tracing_flip *flip)
 {
 	const struct gpu *gpu = scanout->gpu;
-	unsigned head = (unsigned)(scanout - gpu->scanouts);
+	unsigned head = scanout_head(scanout);
 	uint64_t now = clock_now_ns();
 	/* A flush that had to wait may have been overtaken by what belongs to the next one. */
 	uint64_t begin =
